@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# shellcheck shell=bash
+#
+# What the kernel must never say while a test runs. To be sourced.
+
+# Reports begin with one of these; "Call Trace" alone is no verdict (an OOM kill that a test asked for prints one).
+CHECK_BAD='(^|[^A-Za-z_])(WARNING|BUG|KASAN|KCSAN|UBSAN|ODEBUG|Oops|INFO): '
+CHECK_BAD+='|memory corruption|soft lockup|hard LOCKUP|general protection fault|kernel NULL pointer|Unable to handle'
+CHECK_BAD+='|rcu.*(detected stalls|self-detected stall)|blocked for more than|suspicious RCU|refcount_t: '
+CHECK_BAD+='|list_(add|del) corruption|Bad page|bad page map|Bad rss-counter|Kernel panic|unregister_netdevice: waiting'
+CHECK_BAD+='|scheduling while atomic|sleeping function called|held lock freed|DEBUG_LOCKS_WARN_ON|new suspected memory leak'
+CHECK_BAD+='|page allocation failure|double fault|nobody cared|workqueue lockup|ref_tracker: |Objects remaining in'
+CHECK_BAD+='|trying to register non-static key|percpu ref .* <= 0|Freeing .* with refs|corrupted stack end'
+
+# Said by healthy kernels in these guests.
+CHECK_FINE='INFO: lockdep is turned off|lockdep is turned off\.$|WARNING: dummy'
+
+# check_since NAME: the part of dmesg since NAME started, all of it if the start was overwritten.
+check_since() {
+	awk -v mark="softodp-run: $1: start" '
+		index($0, mark) { n = 0 }
+		{ line[n++] = $0 }
+		END { for (i = 0; i < n; i++) print line[i] }'
+}
+
+# check_dirty ALLOW: the lines that are failures; ALLOW is a regular expression of what this test provokes on purpose.
+check_dirty() {
+	grep -E "$CHECK_BAD" | grep -vE "$CHECK_FINE" | { if [ -n "$1" ]; then grep -vE "$1"; else cat; fi; }
+	return 0
+}

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# shellcheck shell=bash
+#
+# What tests in a guest share. A test begins with
+#
+#   #!/bin/bash
+#   # timeout: 60
+#   set -euo pipefail
+#   . "$(dirname "$0")/lib.sh"
+#
+# and ends with status 0 (passed), 77 (skipped, through sd_skip) or anything else (failed).
+
+SD_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd -P)
+# Compiled test programs: "$SD_BIN/NAME" for tests/vm/guest/NAME.c.
+SD_BIN=$SD_ROOT/build/tests
+
+sd_fail() {
+	echo "FAIL: $*" >&2
+	exit 1
+}
+
+sd_skip() {
+	echo "SKIP: $*"
+	exit 77
+}
+
+# sd_wait SECONDS COMMAND...: until the command succeeds; false when the time is over.
+sd_wait() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || { echo "sd_wait: gave up on: $*" >&2; return 1; }
+		sleep 0.1
+	done
+}
+
+# sd_load, sd_unload: the driver, as the guest was started with it.
+sd_load() {
+	[ ! -d /sys/module/softodp ] || return 0
+	[ -n "${SD_DRIVER:-}" ] || sd_skip "the driver is not built"
+	local dependency
+	modprobe -a ib_uverbs rdma_ucm
+	for dependency in $(modinfo -F depends "$SD_DRIVER" | tr , ' '); do
+		modprobe "$dependency"
+	done
+	insmod "$SD_DRIVER" "$@"
+}
+
+sd_unload() { [ ! -d /sys/module/softodp ] || rmmod softodp; }
+
+# In the namespace NS, or here if it is empty.
+sd_in() {
+	if [ -n "$1" ]; then ip netns exec "$@"; else shift && "$@"; fi
+}
+
+# sd_dummy [NAME [ADDRESS/BITS [MTU]]]: a dummy netdev that is up and has an IPv4 address.
+sd_dummy() {
+	local name=${1:-d0} address=${2:-10.9.0.1/24} mtu=${3:-4200}
+	modprobe dummy numdummies=0 2>/dev/null || true
+	ip link add "$name" mtu "$mtu" type dummy
+	ip addr add "$address" dev "$name"
+	ip link set "$name" up
+}
+
+# sd_gid DEV [PORT]: the index of the first RoCE v2 GID that holds an IPv4 address; false if there is none yet.
+sd_gid() {
+	local dir=/sys/class/infiniband/$1/ports/${2:-1} file
+	for file in "$dir"/gids/*; do
+		case $(cat "$file" 2>/dev/null) in
+		0000:0000:0000:0000:0000:ffff:*)
+			[ "$(cat "$dir/gid_attrs/types/${file##*/}" 2>/dev/null)" = "RoCE v2" ] || continue
+			echo "${file##*/}"
+			return 0
+			;;
+		esac
+	done
+	return 1
+}
+
+sd_device_ready() {
+	grep -q ACTIVE "/sys/class/infiniband/$1/ports/1/state" 2>/dev/null && sd_gid "$1" >/dev/null
+}
+
+# sd_link NAME NETDEV [TYPE [NS]]: makes an RDMA device and waits until its port is active and its IPv4 GID is there.
+sd_link() {
+	local name=$1 netdev=$2 type=${3:-softodp} ns=${4:-}
+	case $type in
+	rxe | siw) modprobe "rdma_$type" 2>/dev/null || modprobe "$type" ;;
+	esac
+	sd_in "$ns" rdma link add "$name" type "$type" netdev "$netdev" || return
+	sd_in "$ns" bash -c ". '$SD_ROOT/tests/vm/guest/lib.sh'; sd_wait 20 sd_device_ready '$name'"
+}
+
+# sd_veth_pair [TYPE0 [TYPE1]]: two devices with a wire between them,
+#
+#   initial namespace                namespace "peer"
+#   sd0 (TYPE0) v0 10.9.1.1 -------- v1 10.9.1.2 sd1 (TYPE1)
+#
+# Sets SD_DEV0 SD_IP0 SD_DEV1 SD_IP1 SD_NS1. The peer's device exists in its namespace alone: sd_in "$SD_NS1" COMMAND.
+sd_veth_pair() {
+	local type0=${1:-softodp} type1=${2:-softodp}
+	SD_DEV0=sd0 SD_DEV1=sd1 SD_IP0=10.9.1.1 SD_IP1=10.9.1.2 SD_NS1=peer
+	rdma system set netns exclusive
+	ip netns add "$SD_NS1"
+	ip link add v0 mtu 4200 type veth peer name v1 mtu 4200 netns "$SD_NS1"
+	ip addr add $SD_IP0/24 dev v0
+	ip link set v0 up
+	ip -n "$SD_NS1" addr add $SD_IP1/24 dev v1
+	ip -n "$SD_NS1" link set v1 up
+	ip -n "$SD_NS1" link set lo up
+	sd_link "$SD_DEV0" v0 "$type0"
+	sd_link "$SD_DEV1" v1 "$type1" "$SD_NS1"
+}
+
+# sd_counter DEV NAME [NS]: a hardware counter of port 1; 0 if the device has none of that name.
+sd_counter() {
+	local file=/sys/class/infiniband/$1/ports/1/hw_counters/$2 value
+	value=$(sd_in "${3:-}" cat "$file" 2>/dev/null) ||
+		value=$(sd_in "${3:-}" rdma statistic show link "$1/1" | tr ' ' '\n' | grep -A1 -x "$2" | tail -n 1)
+	echo "${value:-0}"
+}
+
+# sd_counters DEV [NS]: all of them, a line each.
+sd_counters() {
+	sd_in "${2:-}" rdma statistic show link "$1/1" | tr ' ' '\n' | sed 1,2d | paste -d ' ' - -
+}
+
+# sd_swap [DISK]: swap on a disk that the guest was started with (--disk), else on zram.
+sd_swap() {
+	local disk=${1:-/dev/vda}
+	[ -b "$disk" ] || modprobe virtio_blk 2>/dev/null || true
+	if [ ! -b "$disk" ]; then
+		modprobe zram num_devices=1 2>/dev/null || sd_skip "no disk and no zram"
+		disk=/dev/zram0
+		echo 512M >/sys/block/zram0/disksize
+	fi
+	mkswap "$disk" >/dev/null
+	swapon "$disk"
+}

@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#
+# Builds the debug kernel into the cache: Debian's linux-source-6.1 with debug-kernel.config.
+# Usage: kernel-debug.sh OUTDIR
+# Leaves OUTDIR/src (also the KERNEL_DIR for modules), OUTDIR/root/boot/vmlinuz, OUTDIR/root/lib/modules/VERSION and,
+# last, OUTDIR/version, which says that the rest is complete.
+
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+
+out=$1
+fragment=$SD_VM/debug-kernel.config
+tarball=/usr/src/linux-source-6.1.tar.xz
+
+configure() {
+	KCONFIG_ALLCONFIG=$fragment make -C "$out/src" allnoconfig
+	local line option bad=0
+	while read -r line; do
+		case $line in
+		CONFIG_*=n) option=${line%%=*} ;;
+		'# CONFIG_'*' is not set') option=${line#\# } option=${option%% *} ;;
+		CONFIG_*)
+			grep -qxF -- "$line" "$out/src/.config" || { echo "not honoured: $line"; bad=1; }
+			continue
+			;;
+		*) continue ;;
+		esac
+		if grep -q "^$option=" "$out/src/.config"; then
+			echo "not honoured: $line"
+			bad=1
+		fi
+	done <"$fragment"
+	return $bad
+}
+
+build() {
+	local jobs version
+	jobs=$(nproc)
+	make -C "$out/src" -j"$jobs" bzImage modules
+	make -C "$out/src" INSTALL_MOD_PATH="$out/root" modules_install
+	version=$(make -s -C "$out/src" kernelrelease)
+	mkdir -p "$out/root/boot"
+	cp "$out/src/arch/x86/boot/bzImage" "$out/root/boot/vmlinuz-$version"
+	cp "$out/src/System.map" "$out/root/boot/System.map-$version"
+	rm -f "$out/root/lib/modules/$version/build" "$out/root/lib/modules/$version/source"
+	echo "$version" >"$out/version.new"
+}
+
+[ -e "$tarball" ] || die "no $tarball: install the package linux-source-6.1"
+rm -rf "$out"
+mkdir -p "$out/src"
+progress "debug kernel: unpacking the source" "$out/unpack.log" \
+	tar -C "$out/src" --strip-components=1 -xf "$tarball"
+progress "debug kernel: configuring" "$out/configure.log" configure
+renice -n 15 $$ >/dev/null
+progress "debug kernel: building, about 1000 s of CPU time, once" "$out/build.log" build
+mv "$out/version.new" "$out/version"

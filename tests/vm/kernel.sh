@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# shellcheck shell=bash
+#
+# Finds, fetches and unpacks the kernels that the tests boot. To be sourced after common.sh.
+# Nothing is installed: packages are downloaded and unpacked below the cache.
+#
+#   kernel_prepare stock|debug|6.12|7.3
+#
+# leaves: K_NAME, K_VERSION, K_IMAGE (bzImage), K_ROOT (holds lib/modules/VERSION), K_HEADERS (KERNEL_DIR for a module),
+# K_CHROOT (empty, or the root in which K_HEADERS is a path and the compiler is found).
+
+. "$SD_VM/backports.sh"
+
+SD_KERNELS='stock debug 6.12 7.3'
+
+kernel_prepare() {
+	K_NAME=$1 K_CHROOT=''
+	case $K_NAME in
+	stock) kernel_stock ;;
+	debug) kernel_debug ;;
+	6.12 | 7.3) kernel_backport "$K_NAME" ;;
+	*) die "no kernel named '$K_NAME' (there are: $SD_KERNELS)" ;;
+	esac
+	[ -e "$K_IMAGE" ] || die "$K_NAME: no kernel image at $K_IMAGE; remove $SD_CACHE/$K_NAME to fetch it again"
+}
+
+kernel_stock() {
+	local dir=$SD_CACHE/stock
+	[ -e "$dir/version" ] || with_lock "$SD_CACHE/lock/stock" kernel_stock_fetch "$dir"
+	K_VERSION=$(<"$dir/version")
+	K_ROOT=$dir/root
+	K_IMAGE=$K_ROOT/boot/vmlinuz-$K_VERSION
+	K_HEADERS=/usr/src/linux-headers-$K_VERSION
+}
+
+kernel_stock_fetch() {
+	local dir=$1 package
+	[ ! -e "$dir/version" ] || return 0
+	package=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-[0-9]/ { print $2; exit }')
+	[ -n "$package" ] || die "apt knows no linux-image-amd64; run apt-get update, or use Debian 12"
+	say "stock kernel: fetching $package"
+	kernel_unpack "$dir" "$package"
+}
+
+# kernel_unpack DIR PACKAGE...: downloads with apt and unpacks into DIR/root; the version file comes last.
+kernel_unpack() {
+	local dir=$1 version
+	shift
+	rm -rf "$dir"
+	mkdir -p "$dir/deb" "$dir/root"
+	(cd "$dir/deb" && apt-get "${APT_PRIVATE[@]}" -qq download "$@" 2> >(grep -v unsandboxed >&2))
+	local deb
+	for deb in "$dir"/deb/*.deb; do
+		dpkg-deb -x "$deb" "$dir/root"
+	done
+	rm -rf "$dir/deb"
+	# Newer suites have /usr/lib/modules only.
+	if [ ! -d "$dir/root/lib/modules" ]; then
+		mkdir -p "$dir/root/lib"
+		ln -s ../usr/lib/modules "$dir/root/lib/modules"
+	fi
+	version=$(cd "$dir/root/lib/modules" && ls -d [0-9]*)
+	/sbin/depmod -b "$dir/root" "$version"
+	echo "$version" >"$dir/version"
+}
+
+kernel_debug() {
+	local package dir
+	package=$(dpkg-query -W -f '${Version}' linux-source-6.1 2>/dev/null) ||
+		die "the debug kernel needs the package linux-source-6.1"
+	dir=$SD_CACHE/debug-$package-$(sha256sum <"$SD_VM/debug-kernel.config" | cut -c1-12)
+	[ -e "$dir/version" ] || with_lock "$SD_CACHE/lock/debug" kernel_debug_build "$dir"
+	K_VERSION=$(<"$dir/version")
+	K_ROOT=$dir/root
+	K_IMAGE=$K_ROOT/boot/vmlinuz-$K_VERSION
+	K_HEADERS=$dir/src
+}
+
+kernel_debug_build() {
+	[ -e "$1/version" ] || "$SD_VM/kernel-debug.sh" "$1"
+}
