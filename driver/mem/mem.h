@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The wall: all that the transport and the verbs see of memory.
+ *
+ * Nothing under mem/ knows a packet or a QP; nothing outside it knows a
+ * struct page, an mm or a notifier. What crosses is a region handle and a
+ * result.
+ *
+ * Addresses are iova (what the peer or the WQE says), u64; lengths are u64
+ * bytes. Bounds are checked by subtraction, in region.c, once.
+ */
+#ifndef SODP_MEM_MEM_H
+#define SODP_MEM_MEM_H
+
+#include <linux/types.h>
+
+struct sodp_counters;
+struct sodp_fault;
+struct sodp_mem; /* the memory side of one device */
+struct sodp_mem_ctx; /* of one user context: keeps the notifier of its mm */
+struct sodp_region;
+
+/* What an access ended in. Not errno, so that neither can be mistaken. */
+enum sodp_mem_result {
+	SODP_MEM_OK,
+	SODP_MEM_FAULT, /* no entry there yet: resolve, then go on */
+	SODP_MEM_BOUNDS, /* not inside the region */
+	SODP_MEM_ACCESS, /* unknown key, other domain, missing right, bad VMA */
+	SODP_MEM_GONE, /* the owner's mm or the region is no more */
+};
+
+/* Rights of a region and needs of an access. Reading locally is always so. */
+enum sodp_mem_right {
+	SODP_MEM_LOCAL_READ = 0,
+	SODP_MEM_LOCAL_WRITE = 1 << 0,
+	SODP_MEM_REMOTE_READ = 1 << 1,
+	SODP_MEM_REMOTE_WRITE = 1 << 2,
+	SODP_MEM_REMOTE_ATOMIC = 1 << 3,
+};
+
+enum sodp_mem_kind {
+	SODP_MEM_PINNED,
+	SODP_MEM_ON_DEMAND,
+	SODP_MEM_ALL_LOCAL, /* get_dma_mr: kernel addresses; kernel users only */
+};
+
+enum sodp_mem_atomic_op {
+	SODP_MEM_CMP_SWAP,
+	SODP_MEM_FETCH_ADD,
+};
+
+/* --- the memory side of a device: process context ------------------------ */
+
+struct sodp_mem *sodp_mem_create(struct sodp_counters __percpu *counters);
+/*
+ * Orphans what is left and drops the device's reference. Faults that hang
+ * keep what they need (and the module) alive by their own references.
+ */
+void sodp_mem_destroy(struct sodp_mem *mem);
+/* Module load and exit: slab caches, workqueue, notifier synchronisation. */
+int sodp_mem_init(void);
+void sodp_mem_exit(void);
+
+struct sodp_mem_ctx *sodp_mem_ctx_create(struct sodp_mem *mem);
+void sodp_mem_ctx_destroy(struct sodp_mem_ctx *ctx);
+
+/* --- registration: process context, in the owner's mm -------------------- */
+
+struct sodp_region_attr {
+	enum sodp_mem_kind kind;
+	u64 start; /* user virtual address */
+	u64 length; /* bytes; 0 is allowed */
+	u64 iova; /* same offset in its page as start (ib_core checks) */
+	u32 rights; /* enum sodp_mem_right */
+	u32 domain; /* protection domain number */
+};
+
+/*
+ * Register. O(1) in the length for on-demand regions. Errors: -EINVAL (range
+ * wraps), -ENOMEM (also RLIMIT_MEMLOCK for pinned), -EINTR, -EFAULT and
+ * -EPERM for pinned ones, -ENOSPC (keys used up).
+ */
+struct sodp_region *sodp_region_register(struct sodp_mem_ctx *ctx,
+					 const struct sodp_region_attr *attr);
+/*
+ * Deregister: after it returns the key is refused, no transfer is in flight
+ * in the region and none will start. Never waits for a fault.
+ */
+void sodp_region_deregister(struct sodp_region *region);
+
+u32 sodp_region_key(const struct sodp_region *region); /* lkey == rkey */
+bool sodp_region_on_demand(const struct sodp_region *region);
+
+struct sodp_region_stats {
+	u64 page_faults;
+	u64 page_faults_handled;
+	u64 page_invalidations;
+	u64 page_invalidations_handled;
+	u64 page_prefetch;
+	u64 resident_pages;
+	u64 table_bytes; /* kernel memory the table holds now */
+};
+
+void sodp_region_read_stats(struct sodp_region *region,
+			    struct sodp_region_stats *stats);
+
+/* --- access: any context up to softirq; never sleep, fault or wait ------- */
+
+/*
+ * Find the region of a key and check domain, rights and bounds. On OK *region
+ * holds a reference: sodp_region_put() it. A length of 0 passes with any iova.
+ * @need: a mask of enum sodp_mem_right.
+ */
+enum sodp_mem_result sodp_region_get(struct sodp_mem *mem, u32 key, u32 domain,
+				     u32 need, u64 iova, u64 length,
+				     struct sodp_region **region);
+void sodp_region_put(struct sodp_region *region);
+void sodp_region_hold(struct sodp_region *region);
+
+/*
+ * Copy between a buffer and a region, page by page. *done is advanced by the
+ * bytes that were copied, also when the result is not OK, so that a caller can
+ * go on from there after a fault. Rights were checked by sodp_region_get.
+ * The caller re-checks nothing: bounds are checked here once more, for free.
+ */
+enum sodp_mem_result sodp_mem_copy_in(struct sodp_region *region, u64 iova,
+				      const void *src, size_t length,
+				      size_t *done);
+enum sodp_mem_result sodp_mem_copy_out(struct sodp_region *region, u64 iova,
+				       void *dst, size_t length, size_t *done);
+
+/* 8-byte atomic, iova 8-aligned (else ACCESS); *orig gets the old value. */
+enum sodp_mem_result sodp_mem_atomic(struct sodp_region *region, u64 iova,
+				     enum sodp_mem_atomic_op op, u64 compare,
+				     u64 swap_add, u64 *orig);
+
+/*
+ * Are all entries there? Advice only: the answer may be stale on return. At
+ * most @length <= 1 MiB is looked at. FAULT: *first is the first missing iova.
+ */
+enum sodp_mem_result sodp_mem_probe(struct sodp_region *region, u64 iova,
+				    u64 length, bool write, u64 *first);
+
+/* --- faults --------------------------------------------------------------- */
+
+/*
+ * Called once, from the fault workqueue, under the fault's spinlock: must not
+ * sleep or take a lock under which sodp_fault_orphan() is called; set a flag
+ * and kick. @result: OK (at least the first page was installed: try again),
+ * ACCESS or GONE (permanent).
+ */
+typedef void (*sodp_fault_done_fn)(void *arg, enum sodp_mem_result result);
+
+/*
+ * Resolve [iova, iova+length) (clipped to the region and to 1 MiB) in the
+ * background. Any context up to softirq. Takes its own reference to the
+ * region. NULL when out of memory: try again later (treat as a slow fault).
+ * The caller holds one reference to the returned fault and ends it by
+ * sodp_fault_release(), whether it was done or not.
+ */
+struct sodp_fault *sodp_fault_start(struct sodp_region *region, u64 iova,
+				    u64 length, bool write,
+				    sodp_fault_done_fn done, void *arg);
+/*
+ * Orphan if still running and drop the caller's reference. After it returns
+ * @done is not running and will not run. Never waits for the fault itself.
+ * Any context with softirqs enabled or disabled; not from @done.
+ */
+void sodp_fault_release(struct sodp_fault *fault);
+
+/* --- prefetch: process context, in any mm --------------------------------- */
+
+enum sodp_prefetch_advice {
+	SODP_PREFETCH, /* for reading */
+	SODP_PREFETCH_WRITE,
+	SODP_PREFETCH_NO_FAULT, /* only what the CPU has mapped already */
+};
+
+/*
+ * @wait: return after the pages are in (or an error); else queue and return.
+ * Errors: -EFAULT (outside, or a page could not be had), -EPERM (no right),
+ * -EINVAL (not on demand), -ENOMEM, -EINTR.
+ */
+int sodp_mem_prefetch(struct sodp_region *region,
+		      enum sodp_prefetch_advice advice, u64 iova, u64 length,
+		      bool wait);
+
+#endif

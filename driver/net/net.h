@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* skbs, UDP sockets and netdevice events. Nothing here knows a WQE. */
+#ifndef SODP_NET_NET_H
+#define SODP_NET_NET_H
+
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <net/dst.h>
+
+#include "wire/pkt.h"
+
+struct sodp_dev;
+struct sodp_qp;
+
+/* --- sock.c: one UDP socket on port 4791 for each network namespace ------ */
+
+/* Refcounted by devices. -EADDRINUSE (with one pr_warn that names port and
+ * namespace and says what to do) when somebody else, e.g. rdma_rxe, has it. */
+int sodp_sock_get(struct net *net);
+void sodp_sock_put(struct net *net);
+int sodp_net_init(void); /* pernet subsys, netdevice notifier */
+void sodp_net_exit(void);
+
+/* --- address: where a QP sends to ----------------------------------------- */
+
+/* Filled by modify_qp from the AH attributes; protected by the requester's
+ * and responder's ownership only for reading: written in INIT->RTR while the
+ * QP does not run. The dst cache has its own lock. */
+struct sodp_flow {
+	struct net *net; /* of the device's netdev; the device holds it */
+	__be32 saddr;
+	__be32 daddr;
+	__be16 sport; /* chosen from the flow: rdma_get_udp_sport() */
+	u8 tos;
+	u8 ttl; /* 0: the namespace's default */
+	spinlock_t lock; /* bh; protects dst */
+	struct dst_entry *dst; /* rechecked at each use */
+};
+
+void sodp_flow_init(struct sodp_flow *flow);
+void sodp_flow_destroy(struct sodp_flow *flow); /* drops the dst */
+
+/* --- tx.c ------------------------------------------------------------------ */
+
+/*
+ * An skb with room in front for Ethernet, IP and UDP, whose data is @len bytes
+ * of BTH up to and with the ICRC. GFP_ATOMIC; NULL when out of memory.
+ * No user page ever becomes a fragment: the data is linear.
+ */
+struct sk_buff *sodp_tx_alloc(size_t len);
+
+/*
+ * Put UDP and IP in front, store the ICRC in the last four bytes, send.
+ * Consumes the skb. 0, or -errno when it was not sent (counted as send_err;
+ * the caller treats it like a loss on the wire).
+ * softirq or task context with BH disabled.
+ */
+int sodp_tx_send(struct sodp_dev *dev, struct sodp_flow *flow,
+		 struct sk_buff *skb);
+
+/* --- rx.c ------------------------------------------------------------------ */
+
+/* What rx.c leaves in skb->cb for the transport; skb->data is the BTH. */
+struct sodp_rx_cb {
+	struct sodp_pkt pkt;
+};
+
+static inline struct sodp_pkt *sodp_rx_pkt(struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct sodp_rx_cb) > sizeof_field(struct sk_buff, cb));
+	return &((struct sodp_rx_cb *)skb->cb)->pkt;
+}
+
+/* UDP encap_rcv hook: 0, always consumes. */
+int sodp_rx(struct sock *sk, struct sk_buff *skb);
+
+/* --- netdev.c --------------------------------------------------------------- */
+
+/* Port state and MTU now, from the netdev. */
+enum ib_mtu sodp_netdev_mtu(const struct net_device *ndev);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The verbs objects that are not queue pairs, and the ops that ib_core calls. */
+#ifndef SODP_VERBS_VERBS_H
+#define SODP_VERBS_VERBS_H
+
+#include <linux/workqueue.h>
+#include <rdma/ib_verbs.h>
+#include <rdma/uverbs_ioctl.h>
+
+#include "mem/mem.h"
+#include "verbs/ring.h"
+
+struct sodp_uctx {
+	struct ib_ucontext ibuc; /* first */
+	struct sodp_mem_ctx *mem; /* keeps the owner's notifier alive */
+};
+
+struct sodp_pd {
+	struct ib_pd ibpd; /* first */
+	u32 domain; /* unique number; what regions and accesses compare */
+};
+
+struct sodp_mr {
+	struct ib_mr ibmr; /* first */
+	struct sodp_region *region;
+};
+
+struct sodp_cq {
+	struct ib_cq ibcq; /* first */
+	spinlock_t lock; /* bh; protects ring (as producer), notify, overflow */
+	struct sodp_ring ring;
+	u8 notify; /* enum ib_cq_notify_flags armed, 0: not */
+	bool overflow; /* IB_EVENT_CQ_ERR was raised; nothing more is put */
+	struct work_struct notify_work; /* completion handlers run from here */
+	struct work_struct error_work; /* IB_EVENT_CQ_ERR, QPs to error */
+};
+
+static inline struct sodp_uctx *to_sodp_uctx(struct ib_ucontext *uc)
+{
+	return container_of(uc, struct sodp_uctx, ibuc);
+}
+
+static inline struct sodp_pd *to_sodp_pd(struct ib_pd *pd)
+{
+	return container_of(pd, struct sodp_pd, ibpd);
+}
+
+static inline struct sodp_mr *to_sodp_mr(struct ib_mr *mr)
+{
+	return container_of(mr, struct sodp_mr, ibmr);
+}
+
+static inline struct sodp_cq *to_sodp_cq(struct ib_cq *cq)
+{
+	return container_of(cq, struct sodp_cq, ibcq);
+}
+
+/* --- cq.c: for the transport ------------------------------------------------ */
+
+/*
+ * Put one completion and, if armed for it (@solicited: it counts as solicited;
+ * errors always do), notify from a work item. Any context up to softirq.
+ * False: the CQ has overflowed; the CQ error event was raised and the caller
+ * must move its QP to the error state.
+ */
+bool sodp_cq_put(struct sodp_cq *cq, const struct ib_uverbs_wc *wc,
+		 bool solicited);
+
+/* --- ops.c ------------------------------------------------------------------- */
+
+extern const struct ib_device_ops sodp_dev_ops;
+
+/* query.c */
+int sodp_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
+		      struct ib_udata *udata);
+int sodp_query_port(struct ib_device *ibdev, u32 port,
+		    struct ib_port_attr *attr);
+int sodp_query_pkey(struct ib_device *ibdev, u32 port, u16 index, u16 *pkey);
+int sodp_modify_port(struct ib_device *ibdev, u32 port, int mask,
+		     struct ib_port_modify *attr);
+int sodp_get_port_immutable(struct ib_device *ibdev, u32 port,
+			    struct ib_port_immutable *immutable);
+enum rdma_link_layer sodp_get_link_layer(struct ib_device *ibdev, u32 port);
+struct net_device *sodp_get_netdev(struct ib_device *ibdev, u32 port);
+
+/* uctx.c */
+int sodp_alloc_ucontext(struct ib_ucontext *ibuc, struct ib_udata *udata);
+void sodp_dealloc_ucontext(struct ib_ucontext *ibuc);
+void sodp_disassociate_ucontext(struct ib_ucontext *ibuc);
+int sodp_mmap(struct ib_ucontext *ibuc, struct vm_area_struct *vma);
+void sodp_mmap_free(struct rdma_user_mmap_entry *entry);
+int sodp_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
+int sodp_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
+
+/* mr.c: signatures differ between kernels, see compat.h */
+
+/* qp.c */
+int sodp_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
+		   struct ib_udata *udata);
+int sodp_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+		   struct ib_udata *udata);
+int sodp_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+		  struct ib_qp_init_attr *init);
+int sodp_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata);
+int sodp_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
+		   const struct ib_send_wr **bad);
+int sodp_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
+		   const struct ib_recv_wr **bad);
+
+#endif
