@@ -32,6 +32,7 @@ struct sodp_dev {
 	struct sodp_counters __percpu *counters;
 	struct list_head link; /* all devices, main.c's list */
 	enum ib_mtu mtu; /* follows the netdev; netdev.c */
+	enum ib_port_state port_state; /* last announced; netdev.c, rtnl */
 	atomic_t num_pd, num_cq, num_qp, num_mr;
 };
 

@@ -14,4 +14,11 @@
 
 #include "mutant.h"
 
+/* UDP tunnel sockets: 7.x takes struct sock where 6.x takes struct socket. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+#define sodp_tunnel_sock(sock) (sock)
+#else
+#define sodp_tunnel_sock(sock) ((sock)->sk)
+#endif
+
 #endif

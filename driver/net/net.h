@@ -6,6 +6,7 @@
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <net/dst.h>
+#include <rdma/ib_verbs.h>
 
 #include "wire/pkt.h"
 
@@ -14,8 +15,13 @@ struct sodp_qp;
 
 /* --- sock.c: one UDP socket on port 4791 for each network namespace ------ */
 
-/* Refcounted by devices. -EADDRINUSE (with one pr_warn that names port and
- * namespace and says what to do) when somebody else, e.g. rdma_rxe, has it. */
+/*
+ * Refcounted by devices. -EADDRINUSE (with one pr_warn that names port and
+ * namespace and says what to do) when somebody else, e.g. rdma_rxe, has it.
+ * Process context. A device remembers the net that it got the socket of: its
+ * netdev may have moved to another one by the time of sodp_sock_put(). The
+ * exit of a namespace waits for the last put, so the pointer stays good.
+ */
 int sodp_sock_get(struct net *net);
 void sodp_sock_put(struct net *net);
 int sodp_net_init(void); /* pernet subsys, netdevice notifier */
@@ -37,8 +43,9 @@ struct sodp_flow {
 	struct dst_entry *dst; /* rechecked at each use */
 };
 
-void sodp_flow_init(struct sodp_flow *flow);
-void sodp_flow_destroy(struct sodp_flow *flow); /* drops the dst */
+void sodp_flow_init(struct sodp_flow *flow); /* once; all else zero */
+/* Drops the dst. Also when the addresses change; the flow stays usable. */
+void sodp_flow_destroy(struct sodp_flow *flow);
 
 /* --- tx.c ------------------------------------------------------------------ */
 
@@ -67,7 +74,8 @@ struct sodp_rx_cb {
 
 static inline struct sodp_pkt *sodp_rx_pkt(struct sk_buff *skb)
 {
-	BUILD_BUG_ON(sizeof(struct sodp_rx_cb) > sizeof_field(struct sk_buff, cb));
+	BUILD_BUG_ON(sizeof(struct sodp_rx_cb) >
+		     sizeof_field(struct sk_buff, cb));
 	return &((struct sodp_rx_cb *)skb->cb)->pkt;
 }
 
@@ -78,5 +86,8 @@ int sodp_rx(struct sock *sk, struct sk_buff *skb);
 
 /* Port state and MTU now, from the netdev. */
 enum ib_mtu sodp_netdev_mtu(const struct net_device *ndev);
+enum ib_port_state sodp_netdev_state(const struct net_device *ndev);
+/* Before the device is registered: its mtu and last announced port state. */
+void sodp_netdev_init_port(struct sodp_dev *dev);
 
 #endif

@@ -21,11 +21,11 @@
 #define SODP_DEFAULT_PKEY 0xffff
 
 /* AETH syndrome (IBTA 9.7.5.2): kind in bits 6:5, value in bits 4:0 */
-#define SODP_AETH_KIND(s)  ((s) & 0x60)
-#define SODP_AETH_VALUE(s) ((s) & 0x1f)
-#define SODP_AETH_ACK	   0x00
-#define SODP_AETH_RNR	   0x20
-#define SODP_AETH_NAK	   0x60
+#define SODP_AETH_KIND(s)	   ((s)&0x60)
+#define SODP_AETH_VALUE(s)	   ((s)&0x1f)
+#define SODP_AETH_ACK		   0x00
+#define SODP_AETH_RNR		   0x20
+#define SODP_AETH_NAK		   0x60
 #define SODP_AETH_UNLIMITED_CREDIT 0x1f
 
 enum sodp_nak {
@@ -94,8 +94,8 @@ enum sodp_parse_result sodp_parse(const u8 *bytes, size_t len,
 
 /*
  * Write the headers of @pkt (BTH and what its opcode has) to @bytes, which has
- * room for SODP_MAX_HDR_LEN. Returns their length; pkt->pad must be set. hdr_len and
- * payload_len are not read.
+ * room for SODP_MAX_HDR_LEN. Returns their length; pkt->pad must be set.
+ * hdr_len and payload_len are not read.
  */
 size_t sodp_build(const struct sodp_pkt *pkt, u8 *bytes);
 

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * From the UDP socket to the transport: every check that needs no state of a
+ * queue pair, and one counter for each reason to drop.
+ */
+#include <linux/inetdevice.h>
+#include <linux/udp.h>
+#include <net/ip.h>
+
+#include "dev.h"
+#include "net/net.h"
+#include "wire/bytes.h"
+#include "xport/xport.h"
+
+#define PASS SODP_CNT_NUM /* no reason to drop */
+
+/*
+ * UDP header up to the ICRC, nothing else, in linear memory of our own:
+ * a fragment may be a page that somebody can still write to.
+ */
+static enum sodp_counter check_frame(struct sk_buff *skb)
+{
+	unsigned int len;
+
+	if (!pskb_may_pull(skb, sizeof(struct udphdr)))
+		return SODP_CNT_DROP_SHORT;
+	len = ntohs(udp_hdr(skb)->len);
+	if (len < sizeof(struct udphdr) || len > skb->len)
+		return SODP_CNT_DROP_SHORT;
+	if (pskb_trim(skb, len) || skb_linearize(skb))
+		return SODP_CNT_DROP_QUEUE_FULL; /* no memory */
+	/* The ICRC is defined for a header without options. */
+	if (ip_hdr(skb)->ihl != sizeof(struct iphdr) / 4)
+		return SODP_CNT_DROP_HEADER;
+	return PASS;
+}
+
+static bool icrc_ok(const struct sk_buff *skb)
+{
+	const u8 *bth = skb->data;
+	size_t len = skb->len - SODP_ICRC_LEN;
+
+	return sodp_get_le32(bth + len) ==
+	       sodp_icrc_ipv4(skb_network_header(skb),
+			      skb_transport_header(skb), bth, len);
+}
+
+/* skb->data is the BTH. Fills the packet in skb->cb. */
+static enum sodp_counter check_packet(struct sk_buff *skb)
+{
+	struct sodp_pkt *pkt = sodp_rx_pkt(skb);
+
+	switch (sodp_parse(skb->data, skb->len, pkt)) {
+	case SODP_PARSE_OK:
+		break;
+	case SODP_PARSE_SHORT:
+		return SODP_CNT_DROP_SHORT;
+	case SODP_PARSE_OPCODE:
+		return SODP_CNT_DROP_OPCODE;
+	case SODP_PARSE_HEADER:
+	default:
+		return SODP_CNT_DROP_HEADER;
+	}
+	if (!icrc_ok(skb))
+		return SODP_CNT_DROP_ICRC;
+	/* The top bit is full or limited membership: the same partition. */
+	if ((pkt->pkey ^ SODP_DEFAULT_PKEY) & 0x7fff)
+		return SODP_CNT_DROP_PKEY;
+	return PASS;
+}
+
+/* Is the packet from where this queue pair's peer is, to where it is? */
+static enum sodp_counter check_qp(const struct sodp_qp *qp,
+				  const struct net *net,
+				  const struct iphdr *iph)
+{
+	switch (sodp_qp_state(qp)) {
+	case IB_QPS_RESET:
+	case IB_QPS_INIT:
+		return SODP_CNT_DROP_STATE; /* it has no address yet */
+	default:
+		break;
+	}
+	if (qp->flow.net != net || qp->flow.daddr != iph->saddr ||
+	    qp->flow.saddr != iph->daddr)
+		return SODP_CNT_DROP_ADDRESS;
+	return PASS;
+}
+
+/*
+ * Whose counter: that of the queue pair's device if it is of this namespace;
+ * else of the device on the interface that the packet came in by, or, over
+ * loopback, on the one that owns the address. There may be none: then the drop
+ * is not counted.
+ */
+static struct sodp_dev *find_dev(const struct sodp_qp *qp, struct net *net,
+				 struct net_device *in, __be32 daddr)
+{
+	struct sodp_dev *dev;
+	struct net_device *owner;
+
+	if (qp && net_eq(dev_net(qp->dev->ndev), net))
+		return qp->dev;
+	dev = sodp_dev_by_netdev(in);
+	if (dev)
+		return dev;
+	owner = __ip_dev_find(net, daddr, false);
+	return owner ? sodp_dev_by_netdev(owner) : NULL;
+}
+
+/* Leave behind what the stack attached and what is only good under RCU. */
+static void detach(struct sk_buff *skb)
+{
+	skb_scrub_packet(skb, false);
+	skb_orphan(skb);
+	skb->dev = NULL;
+}
+
+int sodp_rx(struct sock *sk, struct sk_buff *skb)
+{
+	struct net *net = sock_net(sk);
+	struct sodp_qp *qp = NULL;
+	struct sodp_dev *dev;
+	enum sodp_counter drop;
+
+	/* the IP stack calls us under RCU: it keeps @dev */
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "sodp_rx without RCU");
+
+	drop = check_frame(skb);
+	if (drop != PASS)
+		goto drop;
+	__skb_pull(skb, sizeof(struct udphdr));
+	drop = check_packet(skb);
+	if (drop != PASS)
+		goto drop;
+	qp = sodp_qp_get(sodp_rx_pkt(skb)->qpn);
+	if (!qp) {
+		drop = SODP_CNT_DROP_QPN;
+		goto drop;
+	}
+	drop = check_qp(qp, net, ip_hdr(skb));
+	if (drop != PASS)
+		goto drop;
+
+	sodp_count(qp->dev->counters, SODP_CNT_RX_PACKETS);
+	detach(skb);
+	sodp_xport_rx(qp, skb);
+	sodp_qp_put(qp);
+	return 0;
+
+drop:
+	dev = find_dev(qp, net, skb->dev, ip_hdr(skb)->daddr);
+	if (dev)
+		sodp_count(dev->counters, drop);
+	if (qp)
+		sodp_qp_put(qp);
+	kfree_skb(skb);
+	return 0;
+}
