@@ -32,9 +32,8 @@ set_up() {
 	mkdir -p /dev/shm /dev/hugepages
 	mount -t tmpfs -o mode=1777 shm /dev/shm
 	mount -t tmpfs -o mode=0755 run /run
-	mount -t tmpfs -o mode=1777 tmp /tmp
-	mount -t tmpfs -o mode=1777 tmp /var/tmp
 	mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	echo "+cpuset +cpu +memory +pids" >/sys/fs/cgroup/cgroup.subtree_control
 	mount -t debugfs debugfs /sys/kernel/debug
 	mount -t tracefs tracefs /sys/kernel/tracing
 	mount -t configfs configfs /sys/kernel/config 2>/dev/null
@@ -70,27 +69,83 @@ load_driver() {
 	insmod "$module" ${JOB_DRIVER_ARGS:-}
 }
 
-# run_one NAME SECONDS COMMAND...: runs in a session of its own with a time limit; output to OUT and the log.
-# Sets RC, and DIRTY to what the kernel said meanwhile that it should not have.
+# Where the processes of a run are, from outside: nothing here may wait for a lock that they hold.
+dump_processes() {
+	local pid
+	for pid in $(cat "$CGROUP/cgroup.procs" "$CGROUP"/*/cgroup.procs 2>/dev/null); do
+		echo "--- $pid $(cat "/proc/$pid/comm" 2>/dev/null)"
+		cat "/proc/$pid/task/"*/stack 2>/dev/null
+	done
+	echo w >/proc/sysrq-trigger
+	dmesg | check_since "$1" | tail -n 150
+}
+
+# The clock of a run: ends it, after a look at what it is doing; if even SIGKILL does not, ends the guest.
+watchdog() {
+	local name=$1 limit=$2
+	read -r -t "$limit" <>"$RUN/never"
+	: >"$RUN/time-out"
+	dump_processes "$name" >"$LOG/$name.time-out" 2>&1
+	echo 1 >"$CGROUP/cgroup.kill"
+	read -r -t 20 <>"$RUN/never"
+	report "hung $name"
+	out "# $name: still there 20 s after SIGKILL"
+	dmesg >"$LOG/dmesg.log"
+	exec /bin/busybox reboot -f
+}
+
+# run_one NAME SECONDS COMMAND...: in a session and a control group of its own, with a time limit; output to RUN_OUT and
+# the log. Sets RC (124 after a time-out) and DIRTY to what the kernel said meanwhile that it should not have.
 run_one() {
-	local name=$1 limit=$2 pid
+	local name=$1 limit=$2 pid guard tee i
 	shift 2
-	echo "<5>softodp-run: $name: start" >/dev/kmsg
+	CGROUP=/sys/fs/cgroup/run
+	RUN=/run/softodp
+	mkdir -p "$CGROUP"
+	rm -f "$RUN/never" "$RUN/pipe" "$RUN/time-out"
+	mkfifo "$RUN/never" "$RUN/pipe"
+	tee -a "$LOG/$name.log" <"$RUN/pipe" >"$RUN_OUT" &
+	tee=$!
 	(
+		echo 0 >"$CGROUP/cgroup.procs"
 		cd "$JOB_ROOT" || exit 126
-		exec timeout -k 10 "$limit" "$@"
-	) </dev/null > >(exec tee "$LOG/$name.log" >"$RUN_OUT") 2>&1 &
+		exec setsid "$@"
+	) </dev/null >"$RUN/pipe" 2>&1 &
 	pid=$!
+	watchdog "$name" "$limit" &
+	guard=$!
 	wait "$pid"
 	RC=$?
-	if [ "$RC" = 124 ] || [ "$RC" = 137 ]; then
-		echo "<5>softodp-run: $name: time-out, blocked tasks follow" >/dev/kmsg
-		echo w >/proc/sysrq-trigger
-		dmesg | check_since "$name" | tail -n 200 >>"$LOG/$name.log"
+	[ "$JOB_KIND" = commands ] || echo 1 >"$CGROUP/cgroup.kill"
+	[ ! -e "$RUN/time-out" ] || RC=124
+	# The output ends when the last process that holds it does; one left behind must not hold us.
+	for i in {1..30}; do
+		kill -0 "$tee" 2>/dev/null || break
+		read -r -t 0.1 <>"$RUN/never"
+	done
+	kill "$guard" 2>/dev/null
+	if [ "$RC" = 124 ]; then
+		echo "time-out after $limit s" >>"$LOG/$name.log"
+		cat "$LOG/$name.time-out" >>"$LOG/$name.log"
 	fi
-	DIRTY=$(dmesg | check_since "$name" | check_dirty "${ALLOW:-}")
-	[ -z "$DIRTY" ] || echo "$DIRTY" >>"$LOG/$name.log"
+	rm -f "$LOG/$name.time-out"
+	take_dirty "$name"
 	echo "<5>softodp-run: $name: end, status $RC" >/dev/kmsg
+}
+
+# mark NAME: where NAME's part of dmesg begins.
+mark() { echo "<5>softodp-run: $1: start" >/dev/kmsg; }
+
+# take_dirty NAME: sets DIRTY to the kernel's complaints since NAME started.
+take_dirty() {
+	DIRTY=$(dmesg | check_since "$1" | check_dirty "${ALLOW:-}")
+	[ -z "$DIRTY" ] || echo "$DIRTY" >>"$LOG/$1.log"
+}
+
+report_dirty() {
+	local line
+	[ -n "$DIRTY" ] || return 0
+	while read -r line; do report "dirty $line"; done <<<"$DIRTY"
 }
 
 # What the command line of vm asked for, one command after another in one boot.
@@ -99,9 +154,10 @@ run_commands() {
 	RUN_OUT=$OUT
 	for i in "${!JOB_RUN[@]}"; do
 		report "start run$i"
+		mark "run$i"
 		run_one "run$i" "$JOB_LIMIT" /bin/bash -c "${JOB_RUN[i]}"
 		[ "${#JOB_RUN[@]}" = 1 ] || out "## status $RC: ${JOB_RUN[i]}"
-		[ -z "$DIRTY" ] || while read -r line; do report "dirty $line"; done <<<"$DIRTY"
+		report_dirty
 		[ "$RC" = 0 ] || worst=$RC
 	done
 	return "$worst"
@@ -122,16 +178,26 @@ run_shell() {
 
 set_up
 report "boot $(uname -r)"
-check_boot=$(dmesg | check_dirty '')
-[ -z "$check_boot" ] || while read -r line; do report "dirty $line"; done <<<"$check_boot"
-if ! [ "$JOB_KIND" = tests ] && ! load_driver; then
-	out "the driver did not load:"
-	dmesg | tail -n 20 >"$OUT"
-	finish 125
+DIRTY=$(dmesg | check_dirty '')
+report_dirty
+if [ "$JOB_KIND" != tests ]; then
+	mark driver
+	if ! load_driver; then
+		out "the driver did not load:"
+		dmesg | tail -n 20 >"$OUT"
+		take_dirty driver
+		report_dirty
+		finish 125
+	fi
+	take_dirty driver
+	report_dirty
 fi
 case $JOB_KIND in
 commands) run_commands ;;
 shell) run_shell ;;
-tests) . "$JOB_VM/runner.sh"; run_tests ;;
+tests)
+	. "$JOB_VM/runner.sh"
+	run_tests
+	;;
 esac
 finish $?

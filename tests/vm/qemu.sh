@@ -119,6 +119,17 @@ vm_boot() {
 	fi
 }
 
+# What a dead guest said: from its first complaint on, or else the end.
+vm_last_words() {
+	local line
+	line=$(grep -nE "$CHECK_BAD" "$VM_LOG/console.log" | grep -vE "$CHECK_FINE" | head -n 1 | cut -d: -f1)
+	if [ -n "$line" ]; then
+		tail -n "+$line" "$VM_LOG/console.log" | head -n 40 >&2
+	else
+		tail -n 20 "$VM_LOG/console.log" >&2 || true
+	fi
+}
+
 # vm_verdict: prints what is wrong with a guest that has ended; false if anything is.
 vm_verdict() {
 	local bad=0 last
@@ -126,11 +137,11 @@ vm_verdict() {
 	silent | time-out)
 		last=$(grep -E '^(start|boot)' "$VM_LOG/report.log" | tail -n 1)
 		if [ "$VM_STATUS" = silent ]; then
-			warn "the guest ended without a verdict (last report: ${last:-none}); end of $VM_LOG/console.log:"
+			warn "the guest ended without a verdict (last report: ${last:-none}); $VM_LOG/console.log:"
 		else
-			warn "the guest was ended after $VM_TIMEOUT s (last report: ${last:-none}); end of $VM_LOG/console.log:"
+			warn "the guest was ended after $VM_TIMEOUT s (last report: ${last:-none}); $VM_LOG/console.log:"
 		fi
-		tail -n 30 "$VM_LOG/console.log" >&2 || true
+		vm_last_words
 		bad=1
 		;;
 	esac
