@@ -1,0 +1,583 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* Packets that a peer should not send, and what each must be answered with. */
+#include "badinput.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum op {
+	SEND_FIRST = 0,
+	SEND_MIDDLE,
+	SEND_LAST,
+	SEND_LAST_IMM,
+	SEND_ONLY,
+	SEND_ONLY_IMM,
+	WRITE_FIRST,
+	WRITE_MIDDLE,
+	WRITE_LAST,
+	WRITE_LAST_IMM,
+	WRITE_ONLY,
+	WRITE_ONLY_IMM,
+	READ_REQ,
+	READ_RESP_FIRST,
+	READ_RESP_MIDDLE,
+	READ_RESP_LAST,
+	READ_RESP_ONLY,
+	ACK,
+	ATOMIC_ACK,
+	CMP_SWAP,
+	FETCH_ADD,
+};
+
+enum tweak {
+	T_NONE,
+	T_ICRC, /* flip a bit of it */
+	T_TVER, /* transport version 1 */
+	T_PKEY, /* a partition we are not in */
+	T_QPN, /* nobody's */
+	T_PAD, /* claims 3 bytes of pad on an empty packet */
+	T_SADDR, /* from another host */
+	T_CUT0, /* datagrams cut to so many bytes, no ICRC */
+	T_CUT4,
+	T_CUT11,
+	T_CUT15,
+	T_CUT_ETH, /* in the middle of the second header; ICRC right */
+};
+
+struct spec {
+	uint8_t op;
+	int psn; /* from VICTIM_PSN */
+	unsigned len; /* payload */
+	enum key key;
+	int64_t va; /* from the region's first byte */
+	uint32_t dma; /* RETH: length */
+	enum tweak tweak;
+};
+
+enum expect {
+	SILENT,
+	IS_ACK,
+	NAK_SEQ,
+	NAK_INV,
+	NAK_ACC,
+	NAK_OP,
+	RNR,
+	DATA
+};
+
+static const char *const expect_name[] = {
+	"silence",	     "ACK",
+	"NAK sequence",	     "NAK invalid request",
+	"NAK remote access", "NAK remote operation",
+	"RNR NAK",	     "data",
+};
+
+#define ANY_ACCESS                                          \
+	(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | \
+	 IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC)
+
+enum {
+	WC_NONE,
+	WC_ANY = -1
+};
+#define WC(status) ((status) + 1)
+
+struct row {
+	const char *name;
+	struct spec packets[3];
+	int count;
+	enum expect answer; /* to the last packet */
+	int answer_psn; /* from VICTIM_PSN */
+	const char *counter; /* moves by one at least */
+	int wc; /* first completion; WC_NONE: none, or a flush in ERR */
+	bool error; /* QP in ERR afterwards */
+	bool writes; /* the region may have changed */
+	int no_access; /* taken from the QP's access flags */
+	int no_receives; /* nothing posted */
+	int rd_atomic; /* 0: 4; -1: none */
+};
+
+#define DROP(n, cnt, ...)                                          \
+	{                                                          \
+		.name = n, .packets = { __VA_ARGS__ }, .count = 1, \
+		.counter = cnt                                     \
+	}
+#define FATAL(n, nak, cnt, ...)                                    \
+	{                                                          \
+		.name = n, .packets = { __VA_ARGS__ }, .count = 1, \
+		.answer = nak, .counter = cnt, .error = true       \
+	}
+#define FATAL2(n, nak, cnt, ...)                                              \
+	{                                                                     \
+		.name = n, .packets = { __VA_ARGS__ }, .count = 2,            \
+		.answer = nak, .answer_psn = 1, .counter = cnt, .error = true \
+	}
+#define INV "sent_invalid_request_err"
+#define ACC "sent_remote_access_err"
+
+/* clang-format off: a table */
+static const struct row rows[] = {
+	/* bytes that are no packet */
+	DROP("empty datagram", "drop_short_packet",
+	     { .op = SEND_ONLY, .tweak = T_CUT0 }),
+	DROP("4 bytes", "drop_short_packet",
+	     { .op = SEND_ONLY, .tweak = T_CUT4 }),
+	DROP("11 bytes", "drop_short_packet",
+	     { .op = SEND_ONLY, .tweak = T_CUT11 }),
+	DROP("15 bytes: no room for the ICRC", "drop_short_packet",
+	     { .op = SEND_ONLY, .tweak = T_CUT15 }),
+	DROP("RETH cut short", "drop_short_packet",
+	     { .op = WRITE_ONLY, .tweak = T_CUT_ETH }),
+	DROP("AtomicETH cut short", "drop_short_packet",
+	     { .op = CMP_SWAP, .tweak = T_CUT_ETH }),
+	DROP("AETH cut short", "drop_short_packet",
+	     { .op = ACK, .tweak = T_CUT_ETH }),
+	DROP("wrong ICRC, SEND", "drop_icrc_error",
+	     { .op = SEND_ONLY, .len = 64, .tweak = T_ICRC }),
+	DROP("wrong ICRC, WRITE", "drop_icrc_error",
+	     { .op = WRITE_ONLY, .len = 64, .dma = 64, .tweak = T_ICRC }),
+	DROP("transport version 1", "drop_bad_header",
+	     { .op = SEND_ONLY, .len = 8, .tweak = T_TVER }),
+	DROP("pad longer than the payload", "drop_bad_header",
+	     { .op = SEND_ONLY, .tweak = T_PAD }),
+	DROP("wrong partition", "drop_bad_pkey",
+	     { .op = SEND_ONLY, .len = 8, .tweak = T_PKEY }),
+	DROP("QP number of nobody", "drop_unknown_qp",
+	     { .op = SEND_ONLY, .len = 8, .tweak = T_QPN }),
+	DROP("from a host that is not the peer", "drop_wrong_address",
+	     { .op = SEND_ONLY, .len = 8, .tweak = T_SADDR }),
+	DROP("reserved RC opcode 0x15", "drop_bad_opcode",
+	     { .op = 0x15, .len = 8 }),
+	DROP("reserved opcode 0x1f", "drop_bad_opcode",
+	     { .op = 0x1f, .len = 8 }),
+	DROP("UC opcode at an RC QP", "drop_bad_opcode",
+	     { .op = 0x24, .len = 8 }),
+	DROP("opcode 0xff", "drop_bad_opcode", { .op = 0xff, .len = 8 }),
+
+	/* order of opcodes in a message */
+	FATAL("SEND middle without first", NAK_INV, INV,
+	      { .op = SEND_MIDDLE, .len = MTU }),
+	FATAL("SEND last without first", NAK_INV, INV,
+	      { .op = SEND_LAST, .len = 8 }),
+	FATAL("WRITE middle without first", NAK_INV, INV,
+	      { .op = WRITE_MIDDLE, .len = MTU }),
+	FATAL("WRITE last without first", NAK_INV, INV,
+	      { .op = WRITE_LAST, .len = 8 }),
+	FATAL2("SEND first, then only", NAK_INV, INV,
+	       { .op = SEND_FIRST, .len = MTU },
+	       { .op = SEND_ONLY, .psn = 1, .len = 8 }),
+	FATAL2("SEND first, then first", NAK_INV, INV,
+	       { .op = SEND_FIRST, .len = MTU },
+	       { .op = SEND_FIRST, .psn = 1, .len = MTU }),
+	FATAL2("SEND first, then WRITE middle", NAK_INV, INV,
+	       { .op = SEND_FIRST, .len = MTU },
+	       { .op = WRITE_MIDDLE, .psn = 1, .len = MTU }),
+	FATAL2("SEND first, then READ", NAK_INV, INV,
+	       { .op = SEND_FIRST, .len = MTU },
+	       { .op = READ_REQ, .psn = 1, .dma = 8 }),
+	FATAL2("SEND first, then atomic", NAK_INV, INV,
+	       { .op = SEND_FIRST, .len = MTU }, { .op = FETCH_ADD, .psn = 1 }),
+
+	/* lengths that lie */
+	FATAL("SEND first, shorter than the MTU", NAK_INV, INV,
+	      { .op = SEND_FIRST, .len = MTU - 4 }),
+	FATAL("SEND only, longer than the MTU", NAK_INV, INV,
+	      { .op = SEND_ONLY, .len = MTU + 4 }),
+	FATAL2("SEND last, empty", NAK_INV, INV,
+	       { .op = SEND_FIRST, .len = MTU }, { .op = SEND_LAST, .psn = 1 }),
+	FATAL("WRITE first, shorter than the MTU", NAK_INV, INV,
+	      { .op = WRITE_FIRST, .len = 512, .dma = 2048 }),
+	FATAL("WRITE only, longer than its RETH says", NAK_INV, INV,
+	      { .op = WRITE_ONLY, .len = 64, .dma = 32 }),
+	FATAL("WRITE only, shorter than its RETH says", NAK_INV, INV,
+	      { .op = WRITE_ONLY, .len = 64, .dma = 128 }),
+	FATAL("WRITE first of a message that fits one packet", NAK_INV, INV,
+	      { .op = WRITE_FIRST, .len = MTU, .dma = 64 }),
+	FATAL("WRITE of more than 2^31 bytes", NAK_INV, INV,
+	      { .op = WRITE_FIRST, .len = MTU, .dma = 0x80000001 }),
+	FATAL("READ of more than 2^31 bytes", NAK_INV, INV,
+	      { .op = READ_REQ, .dma = 0x80000001 }),
+	{ .name = "WRITE last, more than is left",
+	  .packets = { { .op = WRITE_FIRST, .len = MTU, .dma = MTU + 8 },
+		       { .op = WRITE_LAST, .psn = 1, .len = 16 } },
+	  .count = 2,
+	  .answer = NAK_INV,
+	  .answer_psn = 1,
+	  .counter = INV,
+	  .error = true,
+	  .writes = true },
+	{ .name = "WRITE last, less than is left",
+	  .packets = { { .op = WRITE_FIRST, .len = MTU, .dma = MTU + 8 },
+		       { .op = WRITE_LAST, .psn = 1, .len = 4 } },
+	  .count = 2,
+	  .answer = NAK_INV,
+	  .answer_psn = 1,
+	  .counter = INV,
+	  .error = true,
+	  .writes = true },
+	{ .name = "SEND longer than the receive buffer",
+	  .packets = { { .op = SEND_FIRST, .len = MTU },
+		       { .op = SEND_MIDDLE, .psn = 1, .len = MTU },
+		       { .op = SEND_LAST, .psn = 2, .len = 4 } },
+	  .count = 3,
+	  .answer = NAK_INV,
+	  .answer_psn = 2,
+	  .counter = INV,
+	  .error = true,
+	  .wc = WC(IBV_WC_LOC_LEN_ERR) },
+	{ .name = "SEND without a receive",
+	  .packets = { { .op = SEND_ONLY, .len = 8 } },
+	  .count = 1,
+	  .answer = RNR,
+	  .counter = "sent_rnr_err",
+	  .no_receives = 1 },
+	{ .name = "WRITE with immediate without a receive",
+	  .packets = { { .op = WRITE_ONLY_IMM } },
+	  .count = 1,
+	  .answer = RNR,
+	  .counter = "sent_rnr_err",
+	  .no_receives = 1 },
+
+	/* keys, rights, bounds */
+	FATAL("WRITE, key of nobody", NAK_ACC, ACC,
+	      { .op = WRITE_ONLY, .len = 8, .dma = 8, .key = K_NONE }),
+	FATAL("READ, key of nobody", NAK_ACC, ACC,
+	      { .op = READ_REQ, .dma = 8, .key = K_NONE }),
+	FATAL("atomic, key of nobody", NAK_ACC, ACC,
+	      { .op = FETCH_ADD, .key = K_NONE }),
+	FATAL("WRITE, key that was deregistered", NAK_ACC, ACC,
+	      { .op = WRITE_ONLY, .len = 8, .dma = 8, .key = K_STALE }),
+	FATAL("WRITE, key of another protection domain", NAK_ACC, ACC,
+	      { .op = WRITE_ONLY, .len = 8, .dma = 8, .key = K_OTHER_PD }),
+	FATAL("READ, key of another protection domain", NAK_ACC, ACC,
+	      { .op = READ_REQ, .dma = 8, .key = K_OTHER_PD }),
+	FATAL("WRITE without REMOTE_WRITE", NAK_ACC, ACC,
+	      { .op = WRITE_ONLY, .len = 8, .dma = 8, .key = K_NO_WRITE }),
+	FATAL("READ without REMOTE_READ", NAK_ACC, ACC,
+	      { .op = READ_REQ, .dma = 8, .key = K_NO_READ }),
+	FATAL("atomic without REMOTE_ATOMIC", NAK_ACC, ACC,
+	      { .op = CMP_SWAP, .key = K_NO_ATOMIC }),
+	FATAL("WRITE, one byte before the region", NAK_ACC, ACC,
+	      { .op = WRITE_ONLY, .len = 8, .dma = 8, .va = -1 }),
+	FATAL("WRITE, one byte behind the region", NAK_ACC, ACC,
+	      { .op = WRITE_ONLY, .len = 8, .dma = 8, .va = BUF_LEN - 7 }),
+	FATAL("READ, one byte before the region", NAK_ACC, ACC,
+	      { .op = READ_REQ, .dma = 8, .va = -1 }),
+	FATAL("READ, one byte behind the region", NAK_ACC, ACC,
+	      { .op = READ_REQ, .dma = 8, .va = BUF_LEN - 7 }),
+	FATAL("READ, longer than the region", NAK_ACC, ACC,
+	      { .op = READ_REQ, .dma = BUF_LEN + 1 }),
+	FATAL("WRITE first, message leaves the region", NAK_ACC, ACC,
+	      { .op = WRITE_FIRST, .len = MTU, .dma = BUF_LEN + 1 }),
+	FATAL("atomic, 8 bytes behind the region", NAK_ACC, ACC,
+	      { .op = FETCH_ADD, .va = BUF_LEN }),
+	FATAL("WRITE, wraps at 2^64", NAK_ACC, ACC,
+	      { .op = WRITE_ONLY, .len = 64, .dma = 64, .va = INT64_MIN }),
+	FATAL("READ, wraps at 2^64", NAK_ACC, ACC,
+	      { .op = READ_REQ, .dma = 0x80000000, .va = INT64_MIN }),
+	FATAL("atomic, misaligned by 1", NAK_INV, INV,
+	      { .op = FETCH_ADD, .va = 1 }),
+	FATAL("atomic, misaligned by 4", NAK_INV, INV,
+	      { .op = CMP_SWAP, .va = 4 }),
+	{ .name = "WRITE, QP without REMOTE_WRITE",
+	  .packets = { { .op = WRITE_ONLY, .len = 8, .dma = 8 } },
+	  .count = 1,
+	  .answer = NAK_INV,
+	  .counter = INV,
+	  .error = true,
+	  .no_access = IBV_ACCESS_REMOTE_WRITE },
+	{ .name = "READ, QP without REMOTE_READ",
+	  .packets = { { .op = READ_REQ, .dma = 8 } },
+	  .count = 1,
+	  .answer = NAK_INV,
+	  .counter = INV,
+	  .error = true,
+	  .no_access = IBV_ACCESS_REMOTE_READ },
+	{ .name = "atomic, QP without REMOTE_ATOMIC",
+	  .packets = { { .op = FETCH_ADD } },
+	  .count = 1,
+	  .answer = NAK_INV,
+	  .counter = INV,
+	  .error = true,
+	  .no_access = IBV_ACCESS_REMOTE_ATOMIC },
+	{ .name = "READ, QP takes none (max_dest_rd_atomic 0)",
+	  .packets = { { .op = READ_REQ, .dma = 8 } },
+	  .count = 1,
+	  .answer = NAK_INV,
+	  .counter = INV,
+	  .error = true,
+	  .rd_atomic = -1 },
+
+	/* sequence numbers */
+	{ .name = "PSN one ahead",
+	  .packets = { { .op = SEND_ONLY, .psn = 1, .len = 8 } },
+	  .count = 1,
+	  .answer = NAK_SEQ,
+	  .counter = "out_of_seq_request" },
+	{ .name = "PSN far ahead",
+	  .packets = { { .op = SEND_ONLY, .psn = 0x7ffffe, .len = 8 } },
+	  .count = 1,
+	  .answer = NAK_SEQ,
+	  .counter = "sent_seq_err" },
+	{ .name = "second PSN ahead: one NAK only",
+	  .packets = { { .op = SEND_ONLY, .psn = 1, .len = 8 },
+		       { .op = SEND_ONLY, .psn = 2, .len = 8 } },
+	  .count = 2,
+	  .answer = SILENT,
+	  .counter = "out_of_seq_request" },
+	{ .name = "duplicate WRITE: acknowledged, not done",
+	  .packets = { { .op = WRITE_ONLY, .psn = -1, .len = 8, .dma = 8 } },
+	  .count = 1,
+	  .answer = IS_ACK,
+	  .answer_psn = -1,
+	  .counter = "duplicate_request" },
+	{ .name = "duplicate SEND: acknowledged, not received",
+	  .packets = { { .op = SEND_ONLY, .psn = -1, .len = 8 } },
+	  .count = 1,
+	  .answer = IS_ACK,
+	  .answer_psn = -1,
+	  .counter = "duplicate_request" },
+	{ .name = "duplicate atomic that never was",
+	  .packets = { { .op = FETCH_ADD, .psn = -1 } },
+	  .count = 1,
+	  .answer = SILENT,
+	  .counter = "duplicate_request" },
+	{ .name = "duplicate READ that never was",
+	  .packets = { { .op = READ_REQ, .psn = -1, .dma = 8 } },
+	  .count = 1,
+	  .answer = SILENT,
+	  .counter = "duplicate_request" },
+
+	/* answers to nothing */
+	DROP("ACK of a PSN never sent", "drop_stray_ack",
+	     { .op = ACK, .psn = 100 }),
+	DROP("READ response nobody asked for", "drop_stray_ack",
+	     { .op = READ_RESP_ONLY, .psn = 100, .len = 64 }),
+	DROP("READ response middle nobody asked for", "drop_stray_ack",
+	     { .op = READ_RESP_MIDDLE, .psn = 100, .len = MTU }),
+	DROP("atomic answer nobody asked for", "drop_stray_ack",
+	     { .op = ATOMIC_ACK, .psn = 100 }),
+
+	/* and good ones, so that the table is known to reach the QP at all */
+	{ .name = "good SEND",
+	  .packets = { { .op = SEND_ONLY, .len = 64 } },
+	  .count = 1,
+	  .answer = IS_ACK,
+	  .counter = "rcvd_pkts",
+	  .wc = WC(IBV_WC_SUCCESS) },
+	{ .name = "good WRITE",
+	  .packets = { { .op = WRITE_ONLY, .len = 64, .dma = 64 } },
+	  .count = 1,
+	  .answer = IS_ACK,
+	  .counter = "rcvd_pkts",
+	  .writes = true },
+	{ .name = "good WRITE, empty, key of nobody",
+	  .packets = { { .op = WRITE_ONLY, .key = K_NONE } },
+	  .count = 1,
+	  .answer = IS_ACK,
+	  .counter = "rcvd_pkts" },
+	{ .name = "good READ",
+	  .packets = { { .op = READ_REQ, .dma = 64 } },
+	  .count = 1,
+	  .answer = DATA,
+	  .counter = "rcvd_pkts" },
+	{ .name = "good atomic",
+	  .packets = { { .op = FETCH_ADD } },
+	  .count = 1,
+	  .answer = DATA,
+	  .counter = "rcvd_pkts",
+	  .writes = true },
+};
+/* clang-format on */
+
+static void put32(uint8_t *b, uint32_t v)
+{
+	b[0] = v >> 24;
+	b[1] = v >> 16;
+	b[2] = v >> 8;
+	b[3] = v;
+}
+
+static void put64(uint8_t *b, uint64_t v)
+{
+	put32(b, v >> 32);
+	put32(b + 4, v);
+}
+
+static size_t put_eth(uint8_t *b, const struct spec *s, struct dut *dut)
+{
+	uint64_t base = s->key < K_NUM ? (uintptr_t)dut->regions[s->key].buf
+				       : (uintptr_t)dut->regions[K_ALL].buf;
+	uint64_t va = s->va == INT64_MIN ? UINT64_MAX - 15 : base + s->va;
+
+	switch (s->op) {
+	case WRITE_FIRST:
+	case WRITE_ONLY:
+	case WRITE_ONLY_IMM:
+	case READ_REQ:
+		put64(b, va);
+		put32(b + 8, dut_rkey(dut, s->key));
+		put32(b + 12, s->dma);
+		put32(b + 16, 0x1337);
+		return s->op == WRITE_ONLY_IMM ? 20 : 16;
+	case CMP_SWAP:
+	case FETCH_ADD:
+		put64(b, va);
+		put32(b + 8, dut_rkey(dut, s->key));
+		put64(b + 12, 1);
+		put64(b + 20, 0x5a5a5a5a5a5a5a5aULL);
+		return 28;
+	case READ_RESP_FIRST:
+	case READ_RESP_LAST:
+	case READ_RESP_ONLY:
+	case ACK:
+		put32(b, 0x1f000001);
+		return 4;
+	case ATOMIC_ACK:
+		put32(b, 0x1f000001);
+		put64(b + 4, 0);
+		return 12;
+	case SEND_LAST_IMM:
+	case SEND_ONLY_IMM:
+	case WRITE_LAST_IMM:
+		put32(b, 0x1337);
+		return 4;
+	}
+	return 0;
+}
+
+static void inject(struct peer *peer, struct victim *v, const struct spec *s)
+{
+	uint8_t b[8192] = { s->op, 0x40, 0xff, 0xff };
+	bool answer = s->op >= READ_RESP_FIRST && s->op <= ATOMIC_ACK;
+	uint32_t base = answer ? VICTIM_SQ_PSN : VICTIM_PSN;
+	uint32_t other;
+	size_t len;
+
+	put32(b + 4, s->tweak == T_QPN ? 0xfffffe : v->qp->qp_num);
+	put32(b + 8, 0x80000000 | ((base + s->psn) & 0xffffff));
+	len = 12 + put_eth(b + 12, s, v->dut);
+	if (s->tweak == T_CUT_ETH)
+		len -= s->op == ACK ? 2 : 6;
+	memset(b + len, 0xee, s->len);
+	len += s->len;
+	if (s->tweak == T_TVER)
+		b[1] |= 1;
+	if (s->tweak == T_PAD)
+		b[1] |= 0x30;
+	if (s->tweak == T_PKEY)
+		b[2] = 0x12;
+	switch (s->tweak) {
+	case T_CUT0:
+		return peer_send_raw(peer, b, 0);
+	case T_CUT4:
+		return peer_send_raw(peer, b, 4);
+	case T_CUT11:
+		return peer_send_raw(peer, b, 11);
+	case T_CUT15:
+		return peer_send_raw(peer, b, 15);
+	default:
+		memcpy(&other, (uint8_t *)&peer->src, 4);
+		((uint8_t *)&other)[3] ^= 0x40;
+		peer_send(peer, b, len, s->tweak == T_ICRC ? 0x100 : 0,
+			  s->tweak == T_SADDR ? other : 0);
+	}
+}
+
+static enum expect classify(const struct answer *a)
+{
+	if (a->opcode != ACK)
+		return DATA;
+	if ((a->syndrome & 0x60) == 0)
+		return IS_ACK;
+	if ((a->syndrome & 0x60) == 0x20)
+		return RNR;
+	return NAK_SEQ + (a->syndrome & 0x1f);
+}
+
+static bool check_answer(const struct row *row, struct peer *peer, char *why)
+{
+	uint32_t psn = (VICTIM_PSN + row->answer_psn) & 0xffffff;
+	enum expect got = SILENT;
+	struct answer a = {};
+
+	/* the last word counts: earlier packets of the row have theirs */
+	if (row->answer == SILENT)
+		usleep(60000);
+	while (peer_recv(peer, &a, got == SILENT ? 500 : 20)) {
+		got = classify(&a);
+		if (got == row->answer && a.psn == psn)
+			break;
+		if (row->answer == SILENT && row->count == 1)
+			break;
+	}
+	if (row->answer == SILENT && row->count > 1)
+		return true; /* the counter tells */
+	if (got != row->answer) {
+		sprintf(why, "answered %s, not %s", expect_name[got],
+			expect_name[row->answer]);
+		return false;
+	}
+	if (got != SILENT && a.psn != psn) {
+		sprintf(why, "answer has PSN %u, not %u", a.psn, psn);
+		return false;
+	}
+	return true;
+}
+
+static bool check_victim(const struct row *row, struct victim *v, char *why)
+{
+	int want = row->wc	? row->wc - 1
+		   : row->error ? IBV_WC_WR_FLUSH_ERR
+				: -1;
+	int got = victim_completion(v, want < 0 ? 10 : 1000);
+	enum ibv_qp_state state = victim_state(v);
+
+	if (got != want) {
+		sprintf(why, "completion status %d, not %d", got, want);
+		return false;
+	}
+	if ((state == IBV_QPS_ERR) != row->error) {
+		sprintf(why, "QP state is %d", state);
+		return false;
+	}
+	if (!row->writes && !dut_untouched(v->dut)) {
+		sprintf(why, "memory was written");
+		return false;
+	}
+	return true;
+}
+
+static void run_row(const struct row *row, struct dut *dut, struct peer *peer)
+{
+	uint64_t before = dut_counter(dut, row->counter);
+	char why[256] = "";
+	struct victim v;
+	bool ok;
+
+	victim_open(&v, dut, ANY_ACCESS & ~row->no_access,
+		    row->no_receives ? 0 : 1, row->rd_atomic < 0 ? 0 : 4);
+	peer_drain(peer);
+	for (int i = 0; i < row->count; i++)
+		inject(peer, &v, &row->packets[i]);
+	ok = check_answer(row, peer, why) && check_victim(row, &v, why);
+	victim_close(&v);
+	usleep(20000); /* ib_core may serve counters 10 ms old */
+	if (ok && dut_counter(dut, row->counter) == before) {
+		ok = false;
+		sprintf(why, "counter %s did not move", row->counter);
+	}
+	if (ok && !dut_healthy(dut)) {
+		ok = false;
+		sprintf(why, "the healthy pair was harmed");
+	}
+	report(ok, "packet", row->name, why);
+	dut_refill(dut);
+}
+
+void run_packets(struct dut *dut, struct peer *peer)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		run_row(&rows[i], dut, peer);
+}
