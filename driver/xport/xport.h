@@ -12,7 +12,6 @@
 #define SODP_XPORT_XPORT_H
 
 #include <linux/completion.h>
-#include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/skbuff.h>
 #include <linux/timer.h>
@@ -48,6 +47,7 @@ enum sodp_step {
 struct sodp_side {
 	unsigned long flags; /* sched.c: OWNED, PENDING, STOPPED bits */
 	struct work_struct work;
+	struct timer_list later; /* sodp_side_kick_later() */
 	enum sodp_step (*pass)(struct sodp_side *side); /* softirqs are off */
 };
 
@@ -64,6 +64,10 @@ void sodp_side_run(struct sodp_side *side);
 /* Own it and let nobody run it until start. Sleeps; nests not. */
 void sodp_side_stop(struct sodp_side *side);
 void sodp_side_start(struct sodp_side *side); /* and run what is pending */
+/* A kick after @delay jiffies; an earlier one that is still due wins. */
+void sodp_side_kick_later(struct sodp_side *side, unsigned long delay);
+/* Stopped and nobody kicks any more: end its timer and work item. Sleeps. */
+void sodp_side_destroy(struct sodp_side *side);
 
 int sodp_sched_init(void);
 void sodp_sched_exit(void);
@@ -171,20 +175,30 @@ struct sodp_req {
 	u8 retries; /* left */
 	u8 rnr_retries; /* left */
 	bool rnr_wait; /* until the RNR timer fires */
-	bool fenced;
+	bool gone_back; /* for a gap at una: once until una moves or a timeout */
+	u32 asked; /* behind the last PSN sent that must bring an answer */
+	unsigned long since; /* jiffies: una moved or an answer was asked for */
 	unsigned long timer_events; /* bits set by timers, taken by the pass */
 	struct timer_list retry_timer;
 	struct timer_list rnr_timer;
 	struct sodp_park park;
-	bool reread; /* the park is for a READ/atomic sink: go back after it */
+	u32 park_psn; /* nothing from here on is sent while it waits */
+	bool resolved; /* its fault ended well: no second probe at park_psn */
+	bool reread; /* the park is for a READ/atomic sink: ask again after it */
 };
 
 enum sodp_step sodp_req_pass(struct sodp_side *side);
-int sodp_req_init(struct sodp_qp *qp); /* private WQEs, timers */
+/* Private WQEs (the ring must exist), timers, side, rx queue. */
+int sodp_req_init(struct sodp_qp *qp);
 void sodp_req_reset(struct sodp_qp *qp); /* side is stopped */
-void sodp_req_destroy(struct sodp_qp *qp); /* side is stopped */
+void sodp_req_destroy(struct sodp_qp *qp); /* side is stopped, no kicks */
+/* RTR -> RTS: from attr.sq_psn and the retry counts; side is stopped. */
+void sodp_req_start(struct sodp_qp *qp);
+/* comp.c: a completion (fills qp_num, opcode, ...). False: the CQ is full. */
+bool sodp_complete_send(struct sodp_qp *qp, const struct sodp_send_wqe *wqe,
+			enum ib_wc_status status, u32 byte_len);
 
-/* --- responder: resp.c resp_check.c resp_slot.c ---------------------------------- */
+/* --- responder: resp*.c; what they share among themselves is in resp.h ------------ */
 
 /* One READ or atomic that the peer may ask for again: resp_slot.c. */
 struct sodp_resp_slot {
@@ -211,28 +225,37 @@ struct sodp_resp {
 	struct sodp_ring ring; /* the receive queue */
 	u32 psn; /* expected */
 	u32 msn;
-	u32 ack_psn; /* last PSN acknowledged */
+	u32 ack_psn; /* what the ACK that is due acknowledges */
 	bool ack_due; /* cumulative ACK at the end of the pass */
 	bool nak_sent; /* sequence NAK out: silent until the PSN comes */
 	bool rnr_sent; /* RNR NAK out: later PSNs were announced as dropped */
 	u8 rnr_backoff; /* of the fault that is answered RNR */
-	u8 prev_opcode; /* of the last request packet accepted */
+	bool established; /* IB_EVENT_COMM_EST was raised */
 	bool in_message; /* between FIRST and LAST */
+	u32 msg_class; /* SODP_IS_SEND or SODP_IS_WRITE: of that message */
 	/* message in progress */
 	u64 va; /* WRITE: next address */
 	u32 rkey;
+	u32 length; /* WRITE: of the message */
 	u32 resid; /* WRITE: bytes still to come */
 	u32 received; /* SEND: bytes of it so far */
-	bool have_wqe;
+	bool have_wqe; /* wqe is in use; its ring slot is ring.index */
 	struct sodp_recv_wqe *wqe;
-	u32 pkt_done; /* bytes of the current packet already placed */
+	/* the packet at the head of rx, when it met a fault */
+	bool held; /* it stays there */
+	unsigned long held_since; /* jiffies */
+	u32 pkt_done; /* bytes of it already placed */
+	u8 probes; /* READ: faults resolved before the first response */
+	/* the fault's end, until the request it was for is there: or OK */
+	enum sodp_mem_result failed;
 	/* READ responses in slices */
 	struct sodp_resp_slot *slots; /* max_dest_rd_atomic of them */
 	u32 num_slots;
-	u32 slot_head;
-	struct sodp_resp_slot *reading; /* being answered, or NULL */
+	u32 slot_head; /* the next to use, the oldest */
+	struct sodp_resp_slot read; /* being answered, if read.valid */
 	u32 read_off; /* bytes of it sent */
-	u32 read_psn;
+	u32 read_psn; /* of the next response */
+	unsigned int flush_ms; /* between two polls of the ring in ERR */
 	struct timer_list hold_timer; /* a fault or an ERR flush poll is due */
 	struct sodp_park park;
 };
@@ -248,8 +271,8 @@ void sodp_resp_destroy(struct sodp_qp *qp);
 struct sodp_qp {
 	struct ib_qp ibqp; /* first */
 	struct sodp_dev *dev;
-	struct kref ref; /* lookups; the last put completes @released */
-	struct completion released;
+	struct sodp_qp_handle *handle; /* what the table points at: qp.c */
+	struct completion released; /* by the last put */
 	struct mutex mutex; /* serialises modify, query and destroy */
 	spinlock_t state_lock; /* bh; protects changes of state */
 	enum ib_qp_state state; /* read with sodp_qp_state() */
@@ -278,7 +301,8 @@ static inline struct sodp_qp *to_sodp_qp(struct ib_qp *ibqp)
 
 static inline enum ib_qp_state sodp_qp_state(const struct sodp_qp *qp)
 {
-	return READ_ONCE(qp->state); /* pairs with WRITE_ONCE in qp.c */
+	/* Pairs with set_state() in qp.c: the attributes go before the state. */
+	return smp_load_acquire(&qp->state);
 }
 
 /* For verbs/qp.c; process context. */
@@ -309,9 +333,5 @@ void sodp_xport_rx(struct sodp_qp *qp, struct sk_buff *skb);
 /* --- event.c -------------------------------------------------------------------------- */
 
 void sodp_qp_event(struct sodp_qp *qp, enum ib_event_type type);
-
-/* Completion of a send WQE (fills qp_num, opcode, status ...). False: CQ full. */
-bool sodp_complete_send(struct sodp_qp *qp, const struct sodp_send_wqe *wqe,
-			enum ib_wc_status status, u32 byte_len);
 
 #endif
