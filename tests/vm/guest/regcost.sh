@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# Registration on demand costs the same for 4 KiB and for 1 TiB, counted in instructions.
+# timeout: 120
+# boot: --icount
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+sd_load
+ip link set lo up
+sd_dummy d0
+sd_link sodp0 d0
+"$SD_BIN/regcost" sodp0
+rdma link del sodp0
