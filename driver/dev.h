@@ -28,6 +28,7 @@ enum {
 struct sodp_dev {
 	struct ib_device ibdev; /* first */
 	struct net_device *ndev; /* held (dev_hold) until dealloc_driver */
+	struct net *net; /* whose socket it uses; the netdev may move away */
 	struct sodp_mem *mem;
 	struct sodp_counters __percpu *counters;
 	struct list_head link; /* all devices, main.c's list */

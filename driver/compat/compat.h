@@ -14,6 +14,24 @@
 
 #include "mutant.h"
 
+/* create_cq: from 6.11 on the udata comes inside of the attribute bundle. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+#define SODP_CREATE_CQ_ARG   struct ib_udata *arg
+#define SODP_CREATE_CQ_UDATA (arg)
+#else
+#define SODP_CREATE_CQ_ARG   struct uverbs_attr_bundle *arg
+#define SODP_CREATE_CQ_UDATA ((arg) ? &(arg)->driver_udata : NULL)
+#endif
+
+/* reg_user_mr: 6.17 put a DMA handle, which we have no use for, before udata. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#define SODP_REG_MR_ARGS(udata) struct ib_udata *udata
+#define SODP_REG_MR_DMAH	NULL
+#else
+#define SODP_REG_MR_ARGS(udata) struct ib_dmah *dmah, struct ib_udata *udata
+#define SODP_REG_MR_DMAH	dmah
+#endif
+
 /* UDP tunnel sockets: 7.x takes struct sock where 6.x takes struct socket. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
 #define sodp_tunnel_sock(sock) (sock)

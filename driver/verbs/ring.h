@@ -40,10 +40,18 @@ struct sodp_ring {
 int sodp_ring_create(struct sodp_ring *ring, enum sodp_ring_role role,
 		     u32 entries, size_t elem, struct ib_ucontext *uctx,
 		     struct mminfo *mi);
-/* Mappings that user space still has stay valid (page references). */
+/*
+ * Mappings that user space still has stay valid (page references). The owner
+ * must have seen to it that nobody uses the ring any more.
+ */
 void sodp_ring_destroy(struct sodp_ring *ring);
 /* Forget what is queued (RESET); user indices persist, so take theirs over. */
 void sodp_ring_reset(struct sodp_ring *ring);
+
+/* mmap() of a ring: @entry is referenced, its length was checked. */
+int sodp_ring_map(struct rdma_user_mmap_entry *entry,
+		  struct vm_area_struct *vma);
+void sodp_ring_mmap_free(struct rdma_user_mmap_entry *entry);
 
 static inline u32 sodp_ring_capacity(const struct sodp_ring *ring)
 {

@@ -27,10 +27,11 @@ struct sodp_mr {
 
 struct sodp_cq {
 	struct ib_cq ibcq; /* first */
-	spinlock_t lock; /* bh; protects ring (as producer), notify, overflow */
+	spinlock_t lock; /* bh; protects ring (as producer) to due */
 	struct sodp_ring ring;
 	u8 notify; /* enum ib_cq_notify_flags armed, 0: not */
 	bool overflow; /* IB_EVENT_CQ_ERR was raised; nothing more is put */
+	unsigned int due; /* handler calls that notify_work still owes */
 	struct work_struct notify_work; /* completion handlers run from here */
 	struct work_struct error_work; /* IB_EVENT_CQ_ERR, QPs to error */
 };
@@ -66,6 +67,10 @@ static inline struct sodp_cq *to_sodp_cq(struct ib_cq *cq)
 bool sodp_cq_put(struct sodp_cq *cq, const struct ib_uverbs_wc *wc,
 		 bool solicited);
 
+/* Module load and exit: the workqueue of completion handlers. */
+int sodp_cq_init(void);
+void sodp_cq_exit(void);
+
 /* --- ops.c ------------------------------------------------------------------- */
 
 extern const struct ib_device_ops sodp_dev_ops;
@@ -76,8 +81,6 @@ int sodp_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 int sodp_query_port(struct ib_device *ibdev, u32 port,
 		    struct ib_port_attr *attr);
 int sodp_query_pkey(struct ib_device *ibdev, u32 port, u16 index, u16 *pkey);
-int sodp_modify_port(struct ib_device *ibdev, u32 port, int mask,
-		     struct ib_port_modify *attr);
 int sodp_get_port_immutable(struct ib_device *ibdev, u32 port,
 			    struct ib_port_immutable *immutable);
 enum rdma_link_layer sodp_get_link_layer(struct ib_device *ibdev, u32 port);
@@ -88,11 +91,26 @@ int sodp_alloc_ucontext(struct ib_ucontext *ibuc, struct ib_udata *udata);
 void sodp_dealloc_ucontext(struct ib_ucontext *ibuc);
 void sodp_disassociate_ucontext(struct ib_ucontext *ibuc);
 int sodp_mmap(struct ib_ucontext *ibuc, struct vm_area_struct *vma);
-void sodp_mmap_free(struct rdma_user_mmap_entry *entry);
 int sodp_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
 int sodp_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
 
-/* mr.c: signatures differ between kernels, see compat.h */
+/* mr.c */
+struct ib_mr *sodp_get_dma_mr(struct ib_pd *ibpd, int access);
+struct ib_mr *sodp_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
+			       u64 iova, int access,
+			       SODP_REG_MR_ARGS(udata));
+int sodp_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata);
+int sodp_advise_mr(struct ib_pd *ibpd, enum ib_uverbs_advise_mr_advice advice,
+		   u32 flags, struct ib_sge *sg_list, u32 num_sge,
+		   struct uverbs_attr_bundle *attrs);
+int sodp_fill_stat_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
+int sodp_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
+
+/* cq.c */
+int sodp_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
+		   SODP_CREATE_CQ_ARG);
+int sodp_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
+int sodp_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
 
 /* qp.c */
 int sodp_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
@@ -106,5 +124,11 @@ int sodp_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 		   const struct ib_send_wr **bad);
 int sodp_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 		   const struct ib_recv_wr **bad);
+
+/* obs/counters.c */
+struct rdma_hw_stats *sodp_alloc_hw_port_stats(struct ib_device *ibdev,
+					       u32 port);
+int sodp_get_hw_stats(struct ib_device *ibdev, struct rdma_hw_stats *stats,
+		      u32 port, int index);
 
 #endif
