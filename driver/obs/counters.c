@@ -23,7 +23,7 @@ u64 sodp_counter_read(struct sodp_counters __percpu *c, enum sodp_counter id)
 	u64 sum = 0;
 	int cpu;
 
-	for_each_possible_cpu(cpu)
+	for_each_possible_cpu (cpu)
 		sum += READ_ONCE(per_cpu_ptr(c, cpu)->v[id]);
 	return sum;
 }

@@ -21,7 +21,8 @@
 	C(PAGE_FAULTS_RETRIED, "page_faults_retried") /* lost to a fence */    \
 	C(PAGE_FAULTS_DELAYED, "page_faults_delayed") /* waited for a slot */  \
 	C(PAGE_INVALIDATIONS, "page_invalidations") /* hooks over a region */  \
-	C(PAGE_INVALIDATIONS_HANDLED, "page_invalidations_handled") /* pages */\
+	C(PAGE_INVALIDATIONS_HANDLED,                                          \
+	  "page_invalidations_handled") /* pages */                            \
 	C(FENCE_HOOKS, "fence_hooks") /* start hooks, all of them */           \
 	C(FENCE_WAITS, "fence_waits") /* start hooks that found a transfer */  \
 	C(FENCE_OVERFLOWS, "fence_overflows") /* ranges put into the hull */   \
@@ -46,7 +47,8 @@
 	C(RESP_PARKS, "resp_parks") /* responder waits for a fault */          \
 	C(DUPLICATES, "duplicate_request")                                     \
 	C(OUT_OF_SEQ, "out_of_seq_request")                                    \
-	C(RNR_DROPS, "rnr_announced_drops") /* dropped after our own RNR NAK */\
+	C(RNR_DROPS,                                                           \
+	  "rnr_announced_drops") /* dropped after our own RNR NAK */           \
 	C(TX_SEQ_NAK, "sent_seq_err")                                          \
 	C(TX_INV_NAK, "sent_invalid_request_err")                              \
 	C(TX_ACC_NAK, "sent_remote_access_err")                                \

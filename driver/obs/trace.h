@@ -3,7 +3,8 @@
  * Tracepoints softodp:*. Plain integers only, so that mem/ can include it
  * without knowing verbs and xport/ without knowing pages.
  */
-/* clang-format off: tracing headers have a layout of their own */
+/* Tracing headers have a layout of their own. */
+/* clang-format off */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM softodp
 

@@ -74,8 +74,8 @@ struct ib_mr *sodp_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
 {
 	struct sodp_dev *dev = to_sodp_dev(ibpd->device);
 	struct sodp_region_attr attr = {
-		.kind = access & IB_ACCESS_ON_DEMAND ? SODP_MEM_ON_DEMAND
-						     : SODP_MEM_PINNED,
+		.kind = access & IB_ACCESS_ON_DEMAND ? SODP_MEM_ON_DEMAND :
+						       SODP_MEM_PINNED,
 		.start = start,
 		.length = length,
 		.iova = iova,
@@ -136,8 +136,8 @@ static int find_region(struct ib_pd *ibpd, enum sodp_prefetch_advice advice,
 {
 	struct sodp_mem *mem = to_sodp_dev(ibpd->device)->mem;
 	u32 domain = to_sodp_pd(ibpd)->domain;
-	u32 need = advice == SODP_PREFETCH_WRITE ? SODP_MEM_LOCAL_WRITE
-						 : SODP_MEM_LOCAL_READ;
+	u32 need = advice == SODP_PREFETCH_WRITE ? SODP_MEM_LOCAL_WRITE :
+						   SODP_MEM_LOCAL_READ;
 
 	switch (sodp_region_get(mem, sge->lkey, domain, need, sge->addr,
 				sge->length, region)) {

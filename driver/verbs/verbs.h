@@ -71,7 +71,8 @@ bool sodp_cq_put(struct sodp_cq *cq, const struct ib_uverbs_wc *wc,
 int sodp_cq_init(void);
 void sodp_cq_exit(void);
 
-/* --- ops.c ------------------------------------------------------------------- */
+/* --- ops.c -------------------------------------------------------------------
+ */
 
 extern const struct ib_device_ops sodp_dev_ops;
 
@@ -97,8 +98,7 @@ int sodp_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
 /* mr.c */
 struct ib_mr *sodp_get_dma_mr(struct ib_pd *ibpd, int access);
 struct ib_mr *sodp_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
-			       u64 iova, int access,
-			       SODP_REG_MR_ARGS(udata));
+			       u64 iova, int access, SODP_REG_MR_ARGS(udata));
 int sodp_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata);
 int sodp_advise_mr(struct ib_pd *ibpd, enum ib_uverbs_advise_mr_advice advice,
 		   u32 flags, struct ib_sge *sg_list, u32 num_sge,

@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#
+# Lengths: a function of more than 60 lines is reported, of more than 100 is a failure, and so is a file of more than 600.
+# A function is what begins with { and ends with } in the first column.
+#
+# Usage: check_sizes.sh [TREE]
+
+set -euo pipefail
+tree=${1:-$(cd "$(dirname "$0")/../.." && pwd -P)}
+cd "$tree"
+mapfile -t files < <(find driver lib tools examples tests include -name '*.[ch]' -not -path '*/build/*' | sort)
+[ ${#files[@]} -gt 0 ] || { echo "no sources below $tree"; exit 1; }
+
+awk -v report=60 -v fail=100 -v file_fail=600 '
+function end_of_file() {
+	if (file && lines > file_fail) {
+		printf "%s: %d lines, at most %d\n", file, lines, file_fail
+		bad++
+	}
+}
+FNR == 1 { end_of_file(); file = FILENAME; head = 0; open = 0 }
+{ lines = FNR }
+# the head begins after the last line that ends a statement, a block or a comment
+!open && /^(}|#|\/\/| \*\/|\/\*.*\*\/$)|;[ \t]*$|^$/ { head = 0 }
+!open && !head && /^[A-Za-z_]/ && !/;[ \t]*$/ { head = FNR; name = $0 }
+/^{/ && head { open = 1 }
+/^}/ && open {
+	n = FNR - head + 1
+	if (n > report) {
+		sub(/^.*[ *]([A-Za-z_0-9]+)\(/, "&", name)
+		printf "%s:%d: %d lines%s: %s\n", FILENAME, head, n, (n > fail ? ", at most " fail : ""), name
+		if (n > fail)
+			bad++
+	}
+	open = 0; head = 0
+}
+END { end_of_file(); exit bad > 0 }
+' "${files[@]}"
