@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One owner of a side.
+ *
+ * Three bits: OWNED, PENDING (something came), STOPPED. Whoever brings work
+ * sets PENDING and then tries to become the owner; an owner clears PENDING
+ * before it looks for work and reads it again after it has let go. So work is
+ * seen either by the one who leaves or by the one who comes.
+ *
+ * Nobody waits for the owner except sodp_side_stop(), which sleeps.
+ */
+#include <linux/bitops.h>
+#include <linux/wait_bit.h>
+
+#include "xport.h"
+
+enum {
+	OWNED,
+	PENDING,
+	STOPPED,
+};
+
+enum {
+	RUN_PASSES =
+		2, /* where a packet or a doorbell came, then a work item */
+	WORK_PASSES = 8, /* in a work item, then to the end of its queue */
+};
+
+static struct workqueue_struct *wq;
+
+static void mark(struct sodp_side *side)
+{
+	/* What was queued before is seen by the pass: pairs with run_pass(). */
+	smp_mb__before_atomic();
+	set_bit(PENDING, &side->flags);
+	/* Pairs with the barriers in let_go() and sodp_side_start(). */
+	smp_mb__after_atomic();
+}
+
+static void let_go(struct sodp_side *side)
+{
+	clear_bit_unlock(OWNED, &side->flags);
+	/*
+	 * Pairs with mark() (PENDING, then OWNED) and with sodp_side_stop()
+	 * (STOPPED, then OWNED).
+	 */
+	smp_mb__after_atomic();
+	if (test_bit(STOPPED, &side->flags))
+		wake_up_var(&side->flags);
+}
+
+static bool idle(const struct sodp_side *side)
+{
+	return !test_bit(PENDING, &side->flags) ||
+	       test_bit(STOPPED, &side->flags);
+}
+
+static void run_pass(struct sodp_side *side)
+{
+	clear_bit(PENDING, &side->flags);
+	smp_mb__after_atomic(); /* pairs with mark() */
+	if (side->pass(side) == SODP_STEP_MORE)
+		set_bit(PENDING, &side->flags);
+}
+
+/* True: there is more to do, and nobody who would do it. */
+static bool run(struct sodp_side *side, int passes)
+{
+	while (!idle(side)) {
+		if (!passes--)
+			return true;
+		local_bh_disable();
+		if (test_and_set_bit(OWNED, &side->flags)) {
+			local_bh_enable();
+			return false; /* the owner sees PENDING */
+		}
+		run_pass(side);
+		let_go(side);
+		local_bh_enable();
+	}
+	return false;
+}
+
+static void side_work(struct work_struct *work)
+{
+	struct sodp_side *side = container_of(work, struct sodp_side, work);
+
+	if (run(side, WORK_PASSES))
+		queue_work(wq, work);
+}
+
+static void side_later(struct timer_list *timer)
+{
+	sodp_side_kick(container_of(timer, struct sodp_side, later));
+}
+
+void sodp_side_init(struct sodp_side *side,
+		    enum sodp_step (*pass)(struct sodp_side *side))
+{
+	side->flags = 0;
+	side->pass = pass;
+	INIT_WORK(&side->work, side_work);
+	timer_setup(&side->later, side_later, 0);
+}
+
+void sodp_side_kick(struct sodp_side *side)
+{
+	mark(side);
+	if (!test_bit(STOPPED, &side->flags))
+		queue_work(wq, &side->work);
+}
+
+void sodp_side_run(struct sodp_side *side)
+{
+	mark(side);
+	if (run(side, RUN_PASSES))
+		queue_work(wq, &side->work);
+}
+
+void sodp_side_kick_later(struct sodp_side *side, unsigned long delay)
+{
+	if (!timer_pending(&side->later))
+		mod_timer(&side->later, jiffies + delay);
+}
+
+void sodp_side_stop(struct sodp_side *side)
+{
+	might_sleep();
+	set_bit(STOPPED, &side->flags);
+	/* test_and_set_bit() orders the two; pairs with let_go(). */
+	wait_var_event(&side->flags, !test_and_set_bit(OWNED, &side->flags));
+}
+
+void sodp_side_start(struct sodp_side *side)
+{
+	WARN_ON_ONCE(!test_bit(STOPPED, &side->flags));
+	clear_bit(STOPPED, &side->flags);
+	clear_bit_unlock(OWNED, &side->flags);
+	smp_mb__after_atomic(); /* pairs with mark() */
+	if (test_bit(PENDING, &side->flags))
+		queue_work(wq, &side->work);
+}
+
+void sodp_side_destroy(struct sodp_side *side)
+{
+	WARN_ON_ONCE(!test_bit(STOPPED, &side->flags));
+	timer_delete_sync(&side->later);
+	cancel_work_sync(&side->work);
+}
+
+int sodp_sched_init(void)
+{
+	/* Apart from the faults' queue: those may sleep for long. */
+	wq = alloc_workqueue("softodp_xport",
+			     WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM, 0);
+	return wq ? 0 : -ENOMEM;
+}
+
+void sodp_sched_exit(void)
+{
+	destroy_workqueue(wq);
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * From the shared ring into private memory. A slot is copied once; what does
+ * not pass here never moves a byte: it ends in an error when its turn comes.
+ */
+#include "xport/req.h"
+
+#define WQE_DATA offsetof(struct rxe_send_wqe, dma.sge)
+
+static bool known_opcode(u32 opcode)
+{
+	switch (opcode) {
+	case IB_WR_SEND:
+	case IB_WR_SEND_WITH_IMM:
+	case IB_WR_RDMA_WRITE:
+	case IB_WR_RDMA_WRITE_WITH_IMM:
+	case IB_WR_RDMA_READ:
+	case IB_WR_ATOMIC_CMP_AND_SWP:
+	case IB_WR_ATOMIC_FETCH_AND_ADD:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum ib_wc_status load_inline(const struct sodp_qp *qp, const void *slot,
+				     u32 length, struct sodp_send_wqe *wqe)
+{
+	if (sodp_wqe_needs_response(wqe))
+		return IB_WC_LOC_QP_OP_ERR;
+	if (length > qp->max_inline)
+		return IB_WC_LOC_LEN_ERR;
+	memcpy(wqe->inline_data, slot + WQE_DATA, length);
+	wqe->length = length;
+	return IB_WC_SUCCESS;
+}
+
+static enum ib_wc_status load_sgl(const struct sodp_qp *qp, const void *slot,
+				  u32 num_sge, u32 length,
+				  struct sodp_send_wqe *wqe)
+{
+	u64 sum = 0;
+	u32 i;
+
+	BUILD_BUG_ON(sizeof(struct sodp_sge) != sizeof(struct rxe_sge));
+	BUILD_BUG_ON(offsetof(struct sodp_sge, lkey) !=
+		     offsetof(struct rxe_sge, lkey));
+
+	if (num_sge > qp->max_send_sge)
+		return IB_WC_LOC_QP_OP_ERR;
+	memcpy(wqe->sge, slot + WQE_DATA, num_sge * sizeof(wqe->sge[0]));
+	barrier(); /* one copy: the compiler must not go back to the slot */
+	for (i = 0; i < num_sge; i++)
+		sum += wqe->sge[i].length;
+	if (sum > SODP_MAX_MSG || sum != length)
+		return IB_WC_LOC_LEN_ERR;
+	wqe->num_sge = num_sge;
+	wqe->length = sum;
+	return IB_WC_SUCCESS;
+}
+
+/* The depth for READs and atomics may be 0: they would wait for ever. */
+static enum ib_wc_status check_response(const struct sodp_qp *qp,
+					const struct sodp_send_wqe *wqe)
+{
+	if (!qp->attr.max_rd_atomic)
+		return IB_WC_LOC_QP_OP_ERR;
+	if (!sodp_wqe_is_atomic(wqe))
+		return IB_WC_SUCCESS;
+	if (wqe->length != sizeof(u64))
+		return IB_WC_LOC_LEN_ERR;
+	if (wqe->remote_addr % sizeof(u64))
+		return IB_WC_LOC_QP_OP_ERR;
+	return IB_WC_SUCCESS;
+}
+
+static void load_remote(const struct rxe_send_wr *wr, struct sodp_send_wqe *wqe)
+{
+	if (sodp_wqe_is_atomic(wqe)) {
+		wqe->remote_addr = wr->wr.atomic.remote_addr;
+		wqe->rkey = wr->wr.atomic.rkey;
+		wqe->compare_add = wr->wr.atomic.compare_add;
+		wqe->swap = wr->wr.atomic.swap;
+	} else {
+		wqe->remote_addr = wr->wr.rdma.remote_addr;
+		wqe->rkey = wr->wr.rdma.rkey;
+	}
+}
+
+void sodp_wqe_load(const struct sodp_qp *qp, const void *slot,
+		   struct sodp_send_wqe *wqe)
+{
+	struct rxe_send_wqe raw;
+	enum ib_wc_status status;
+
+	memcpy(&raw, slot, WQE_DATA);
+	barrier(); /* one copy: the compiler must not go back to the slot */
+
+	memset(wqe, 0, sizeof(*wqe));
+	wqe->wr_id = raw.wr.wr_id;
+	wqe->opcode = raw.wr.opcode;
+	wqe->send_flags = raw.wr.send_flags;
+	wqe->imm = raw.wr.ex.imm_data;
+	load_remote(&raw.wr, wqe);
+
+	if (!known_opcode(wqe->opcode))
+		status = IB_WC_LOC_QP_OP_ERR;
+	else if (wqe->send_flags & IB_SEND_INLINE)
+		status = load_inline(qp, slot, raw.dma.length, wqe);
+	else
+		status = load_sgl(qp, slot, raw.dma.num_sge, raw.dma.length,
+				  wqe);
+	if (status == IB_WC_SUCCESS && sodp_wqe_needs_response(wqe))
+		status = check_response(qp, wqe);
+
+	wqe->status = status;
+	if (status != IB_WC_SUCCESS)
+		sodp_count(qp->dev->counters, SODP_CNT_RING_REJECTS);
+}
