@@ -42,18 +42,11 @@ kernel_stock_fetch() {
 	kernel_unpack "$dir" "$package"
 }
 
-# kernel_unpack DIR PACKAGE...: downloads with apt and unpacks into DIR/root; the version file comes last.
+# kernel_unpack DIR PACKAGE...: a kernel and its modules into DIR/root; the version file comes last.
 kernel_unpack() {
 	local dir=$1 version
 	shift
-	rm -rf "$dir"
-	mkdir -p "$dir/deb" "$dir/root"
-	(cd "$dir/deb" && apt-get "${APT_PRIVATE[@]}" -qq download "$@" 2> >(grep -v unsandboxed >&2))
-	local deb
-	for deb in "$dir"/deb/*.deb; do
-		dpkg-deb -x "$deb" "$dir/root"
-	done
-	rm -rf "$dir/deb"
+	packages_unpack "$dir/root" "$@"
 	# Newer suites have /usr/lib/modules only.
 	if [ ! -d "$dir/root/lib/modules" ]; then
 		mkdir -p "$dir/root/lib"
@@ -62,6 +55,19 @@ kernel_unpack() {
 	version=$(cd "$dir/root/lib/modules" && ls -d [0-9]*)
 	/sbin/depmod -b "$dir/root" "$version"
 	echo "$version" >"$dir/version"
+}
+
+# packages_unpack DIR PACKAGE...: downloads with apt, and unpacks without installing.
+packages_unpack() {
+	local root=$1 deb
+	shift
+	rm -rf "$root" "$root.deb"
+	mkdir -p "$root" "$root.deb"
+	(cd "$root.deb" && apt-get "${APT_PRIVATE[@]}" -qq -o "APT::Sandbox::User=$(id -un)" download "$@")
+	for deb in "$root.deb"/*.deb; do
+		dpkg-deb -x "$deb" "$root"
+	done
+	rm -rf "$root.deb"
 }
 
 kernel_debug() {
