@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include <err.h>
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common.h"
+
+#define PORT "18515"
+
+/* --- the socket ------------------------------------------------------------- */
+
+void ex_send(int sock, const void *data, size_t size)
+{
+	const char *p = data;
+
+	while (size) {
+		ssize_t n = send(sock, p, size, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			err(1, "the other end is gone");
+		p += n;
+		size -= n;
+	}
+}
+
+void ex_recv(int sock, void *data, size_t size)
+{
+	char *p = data;
+
+	while (size) {
+		ssize_t n = recv(sock, p, size, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			errx(1, "the other end is gone");
+		p += n;
+		size -= n;
+	}
+}
+
+void ex_swap(int sock, const void *mine, void *theirs, size_t size)
+{
+	ex_send(sock, mine, size);
+	ex_recv(sock, theirs, size);
+}
+
+void ex_sync(const struct ex_end *end)
+{
+	char mine = 's', theirs;
+
+	ex_swap(end->sock, &mine, &theirs, 1);
+}
+
+static int dial(const char *host)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *ai;
+	int sock = -1, tries, ret;
+
+	ret = getaddrinfo(host, PORT, &hints, &list);
+	if (ret)
+		errx(1, "%s: %s", host, gai_strerror(ret));
+	for (tries = 0; tries < 50; tries++, usleep(100000))
+		for (ai = list; ai; ai = ai->ai_next) {
+			sock = socket(ai->ai_family, ai->ai_socktype, 0);
+			if (sock >= 0 &&
+			    !connect(sock, ai->ai_addr, ai->ai_addrlen)) {
+				freeaddrinfo(list);
+				return sock;
+			}
+			close(sock);
+		}
+	err(1, "%s", host);
+}
+
+static int await(void)
+{
+	struct addrinfo hints = { .ai_flags = AI_PASSIVE,
+				  .ai_family = AF_INET,
+				  .ai_socktype = SOCK_STREAM };
+	struct addrinfo *ai;
+	int sock, one = 1, accepted;
+
+	if (getaddrinfo(NULL, PORT, &hints, &ai))
+		errx(1, "no address to listen on");
+	sock = socket(ai->ai_family, ai->ai_socktype, 0);
+	setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(sock, ai->ai_addr, ai->ai_addrlen) || listen(sock, 1))
+		err(1, "port " PORT);
+	freeaddrinfo(ai);
+	accepted = accept(sock, NULL, NULL);
+	if (accepted < 0)
+		err(1, "accept");
+	close(sock);
+	return accepted;
+}
+
+/* --- the device
+ * ----------------------------------------------------------------- */
+
+static void open_device(struct ex_end *end, const char *name)
+{
+	struct ibv_device **list = ibv_get_device_list(NULL);
+	struct ibv_port_attr port;
+	struct ibv_gid_entry gid;
+	int i;
+
+	for (i = 0; list && list[i]; i++)
+		if (!strcmp(ibv_get_device_name(list[i]), name))
+			break;
+	if (!list || !list[i])
+		errx(1, "no RDMA device %s", name);
+	end->context = ibv_open_device(list[i]);
+	if (!end->context || ibv_query_port(end->context, 1, &port))
+		err(1, "%s", name);
+	ibv_free_device_list(list);
+	end->mtu = port.active_mtu;
+
+	for (i = 0; i < port.gid_tbl_len; i++)
+		if (!ibv_query_gid_ex(end->context, 1, i, &gid, 0) &&
+		    gid.gid_type == IBV_GID_TYPE_ROCE_V2 &&
+		    !memcmp(gid.gid.raw, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12))
+			break;
+	if (i == port.gid_tbl_len)
+		errx(1, "%s has no IPv4 address", name);
+	end->gid_index = i;
+	end->pd = ibv_alloc_pd(end->context);
+	if (!end->pd)
+		err(1, "%s", name);
+}
+
+static void create_qp(struct ex_end *end)
+{
+	struct ibv_qp_init_attr init = {
+		.qp_type = IBV_QPT_RC,
+		.cap = { .max_send_wr = 64,
+			 .max_recv_wr = 16,
+			 .max_send_sge = 1,
+			 .max_recv_sge = 1 },
+	};
+
+	end->cq = ibv_create_cq(end->context, 128, NULL, NULL, 0);
+	init.send_cq = init.recv_cq = end->cq;
+	end->qp = end->cq ? ibv_create_qp(end->pd, &init) : NULL;
+	if (!end->qp)
+		err(1, "cannot create a queue pair");
+}
+
+struct address {
+	union ibv_gid gid;
+	uint32_t qpn;
+	enum ibv_mtu mtu;
+};
+
+/* INIT, RTR, RTS; the peer's address comes over the socket. */
+static void connect_qp(struct ex_end *end)
+{
+	const int access = IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_WRITE |
+			   IBV_ACCESS_REMOTE_ATOMIC;
+	struct address mine = { .qpn = end->qp->qp_num, .mtu = end->mtu };
+	struct address theirs;
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_INIT,
+				    .port_num = 1,
+				    .qp_access_flags = access };
+
+	if (ibv_query_gid(end->context, 1, end->gid_index, &mine.gid))
+		err(1, "ibv_query_gid");
+	ex_swap(end->sock, &mine, &theirs, sizeof(mine));
+	if (ibv_modify_qp(end->qp, &attr,
+			  IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
+				  IBV_QP_ACCESS_FLAGS))
+		err(1, "to INIT");
+
+	attr.qp_state = IBV_QPS_RTR;
+	attr.path_mtu = mine.mtu < theirs.mtu ? mine.mtu : theirs.mtu;
+	attr.dest_qp_num = theirs.qpn;
+	attr.max_dest_rd_atomic = 16;
+	attr.min_rnr_timer = 1; /* 10 us: a page fault is short */
+	attr.ah_attr.is_global = 1;
+	attr.ah_attr.port_num = 1;
+	attr.ah_attr.grh.dgid = theirs.gid;
+	attr.ah_attr.grh.sgid_index = end->gid_index;
+	attr.ah_attr.grh.hop_limit = 64;
+	if (ibv_modify_qp(end->qp, &attr,
+			  IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU |
+				  IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
+				  IBV_QP_MAX_DEST_RD_ATOMIC |
+				  IBV_QP_MIN_RNR_TIMER))
+		err(1, "to RTR");
+
+	attr.qp_state = IBV_QPS_RTS;
+	attr.timeout = 17; /* 0.5 s */
+	attr.retry_cnt = 7;
+	attr.rnr_retry = 7; /* for ever: a fault takes what it takes */
+	attr.max_rd_atomic = 16;
+	if (ibv_modify_qp(end->qp, &attr,
+			  IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
+				  IBV_QP_RNR_RETRY | IBV_QP_SQ_PSN |
+				  IBV_QP_MAX_QP_RD_ATOMIC))
+		err(1, "to RTS");
+	ex_sync(end); /* the other end can receive now */
+}
+
+void ex_start(struct ex_end *end, int argc, char **argv)
+{
+	int pair[2];
+
+	if (argc < 2)
+		errx(2, "usage: %s DEVICE [listen | HOST]", argv[0]);
+	memset(end, 0, sizeof(*end));
+	if (argc == 2) {
+		/* Before any verbs call: each end has a context of its own. */
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+			err(1, "socketpair");
+		end->role = fork() ? EX_OWNER : EX_PEER;
+		end->sock = pair[end->role];
+		close(pair[!end->role]);
+	} else if (!strcmp(argv[2], "listen")) {
+		end->role = EX_OWNER;
+		end->sock = await();
+	} else {
+		end->role = EX_PEER;
+		end->sock = dial(argv[2]);
+	}
+	open_device(end, argv[1]);
+	create_qp(end);
+	connect_qp(end);
+}
+
+void ex_add_qp(struct ex_end *end, struct ex_end *more)
+{
+	*more = *end;
+	create_qp(more);
+	connect_qp(more);
+}
+
+void ex_stop(struct ex_end *end)
+{
+	ibv_destroy_qp(end->qp);
+	ibv_destroy_cq(end->cq);
+	ibv_dealloc_pd(end->pd);
+	ibv_close_device(end->context);
+	close(end->sock);
+}
+
+enum ibv_wc_status ex_rdma(struct ex_end *end, enum ibv_wr_opcode opcode,
+			   struct ibv_mr *local, void *buffer, uint32_t length,
+			   uint64_t remote, uint32_t rkey)
+{
+	struct ibv_sge sge = { .addr = (uintptr_t)buffer,
+			       .length = length,
+			       .lkey = local->lkey };
+	struct ibv_send_wr wr = { .sg_list = &sge,
+				  .num_sge = 1,
+				  .opcode = opcode,
+				  .send_flags = IBV_SEND_SIGNALED,
+				  .wr.rdma = { .remote_addr = remote,
+					       .rkey = rkey } };
+	struct ibv_send_wr *bad;
+	struct ibv_wc wc;
+	int n;
+
+	if (ibv_post_send(end->qp, &wr, &bad))
+		err(1, "ibv_post_send");
+	do
+		n = ibv_poll_cq(end->cq, 1, &wc);
+	while (n == 0);
+	if (n < 0)
+		errx(1, "ibv_poll_cq");
+	return wc.status;
+}
