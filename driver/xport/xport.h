@@ -255,6 +255,7 @@ struct sodp_resp {
 	struct sodp_resp_slot read; /* being answered, if read.valid */
 	u32 read_off; /* bytes of it sent */
 	u32 read_psn; /* of the next response */
+	bool read_waits; /* the park is for its next bytes */
 	unsigned int flush_ms; /* between two polls of the ring in ERR */
 	struct timer_list hold_timer; /* a fault or an ERR flush poll is due */
 	struct sodp_park park;
@@ -266,7 +267,7 @@ int sodp_resp_set_slots(struct sodp_qp *qp, u32 n); /* max_dest_rd_atomic */
 void sodp_resp_reset(struct sodp_qp *qp);
 void sodp_resp_destroy(struct sodp_qp *qp);
 
-/* --- queue pair: qp.c --------------------------------------------------------------- */
+/* --- queue pair: qp.c modify.c --------------------------------------------------------------- */
 
 struct sodp_qp {
 	struct ib_qp ibqp; /* first */
@@ -322,6 +323,9 @@ void sodp_qp_table_exit(void);
 
 /* To the error state, once; both sides flush. Any context up to softirq. */
 void sodp_qp_error(struct sodp_qp *qp);
+/* From one state to another, if it still is in the first. */
+bool sodp_qp_move(struct sodp_qp *qp, enum ib_qp_state from,
+		  enum ib_qp_state to);
 /* cq.c's overflow work: every QP that uses @cq to the error state. */
 void sodp_qp_error_all_of_cq(struct sodp_cq *cq);
 

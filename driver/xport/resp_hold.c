@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A request that meets a fault. It is held at the head of the queue for a
+ * little, others queue behind it. Most faults are over by then. When not, the
+ * peer is told to come later (RNR NAK), the queue is dropped, which that NAK
+ * announces, and the fault goes on; whether it is over is asked when the
+ * request comes again.
+ *
+ * So a slow fault costs the peer none of its retries, and us no queue.
+ */
+#include "xport/resp.h"
+
+void sodp_resp_arm(struct sodp_qp *qp, unsigned int ms)
+{
+	mod_timer(&qp->resp.hold_timer, jiffies + msecs_to_jiffies(ms) + 1);
+}
+
+enum sodp_verdict sodp_resp_hold(struct sodp_qp *qp, struct sodp_miss *miss)
+{
+	struct sodp_resp *resp = &qp->resp;
+
+	if (!resp->held) {
+		resp->held = true;
+		resp->held_since = jiffies;
+	}
+	sodp_park_abandon(&resp->park);
+	resp->read_waits = false;
+	sodp_count(qp->dev->counters, SODP_CNT_RESP_PARKS);
+	sodp_park_start(&resp->park, &resp->side, miss);
+	sodp_resp_arm(qp, SODP_FAULT_HOLD_MS);
+	return SODP_HOLD;
+}
+
+void sodp_resp_unhold(struct sodp_qp *qp)
+{
+	struct sodp_resp *resp = &qp->resp;
+
+	sodp_park_abandon(&resp->park);
+	resp->failed = SODP_MEM_OK;
+	resp->held = false;
+	resp->pkt_done = 0;
+	resp->probes = 0;
+	resp->read.valid = false;
+	resp->read_waits = false;
+}
+
+/* Takes what @absorb wants out of the queue. */
+static void absorb(struct sodp_qp *qp,
+		   bool (*wanted)(struct sodp_qp *qp, struct sk_buff *skb))
+{
+	struct sk_buff_head *rx = &qp->resp.rx;
+	struct sk_buff_head out;
+	struct sk_buff *skb, *next;
+	unsigned long irq;
+
+	__skb_queue_head_init(&out);
+	spin_lock_irqsave(&rx->lock, irq);
+	skb_queue_walk_safe (rx, skb, next) {
+		if (!wanted(qp, skb))
+			continue;
+		__skb_unlink(skb, rx);
+		__skb_queue_tail(&out, skb);
+	}
+	spin_unlock_irqrestore(&rx->lock, irq);
+	sodp_count_n(qp->dev->counters, SODP_CNT_DUPLICATES,
+		     skb_queue_len(&out));
+	__skb_queue_purge(&out);
+}
+
+/* The peer sends the request that we hold once more. */
+static bool repeats_held(struct sodp_qp *qp, struct sk_buff *skb)
+{
+	lockdep_assert_held(&qp->resp.rx.lock);
+
+	return skb != skb_peek(&qp->resp.rx) &&
+	       sodp_psn_diff(sodp_rx_pkt(skb)->psn, qp->resp.psn) <= 0;
+}
+
+/*
+ * The peer lost patience with the READ that waits and asks for what it misses,
+ * from some PSN on. Answer that instead, when the bytes are there.
+ */
+static bool repeats_read(struct sodp_qp *qp, struct sk_buff *skb)
+{
+	const struct sodp_pkt *pkt = sodp_rx_pkt(skb);
+	struct sodp_resp *resp = &qp->resp;
+
+	lockdep_assert_held(&resp->rx.lock);
+
+	if (pkt->opcode != SODP_RC_READ_REQUEST ||
+	    sodp_psn_diff(pkt->psn, resp->read.first_psn) < 0 ||
+	    sodp_psn_diff(pkt->psn, resp->read.last_psn) > 0 ||
+	    !sodp_slot_find(qp, pkt))
+		return false;
+	sodp_resp_reread(qp, pkt);
+	return true;
+}
+
+/* The fault has ended: for whom? */
+static bool ended(struct sodp_qp *qp, enum sodp_mem_result result)
+{
+	struct sodp_resp *resp = &qp->resp;
+
+	if (!resp->read_waits) {
+		resp->failed = result;
+		return true;
+	}
+	resp->read_waits = false;
+	if (result == SODP_MEM_OK)
+		return true;
+	sodp_resp_denied(qp, resp->read_psn);
+	return false;
+}
+
+bool sodp_resp_resume(struct sodp_qp *qp)
+{
+	struct sodp_resp *resp = &qp->resp;
+	enum sodp_mem_result result;
+	unsigned long until;
+
+	if (!sodp_parked(&resp->park))
+		return true;
+	if (sodp_park_finish(&resp->park, &result))
+		return ended(qp, result);
+	if (resp->read_waits) {
+		absorb(qp, repeats_read);
+		return false;
+	}
+	if (!resp->held)
+		return true; /* answered RNR: the queue is free */
+
+	until = resp->held_since + msecs_to_jiffies(SODP_FAULT_HOLD_MS);
+	if (time_before(jiffies, until)) {
+		absorb(qp, repeats_held);
+		return false;
+	}
+	sodp_resp_rnr_fault(qp);
+	sodp_count_n(qp->dev->counters, SODP_CNT_RNR_DROPS,
+		     sodp_resp_purge(qp));
+	return true;
+}

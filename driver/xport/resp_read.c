@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * READ. A request is good for up to 2 GiB, so the responses go out in slices,
+ * each within the budget of a pass; the queue waits behind them.
+ *
+ * After the first response the peer cannot be told to come later, so faults are
+ * resolved before it as far as that is reasonable.
+ */
+#include "xport/resp.h"
+
+enum {
+	PROBE_STEP = 1 << 20, /* what sodp_mem_probe() takes */
+	PROBE_MAX = 16 << 20, /* looked at before the first response */
+	PROBE_TRIES = 4, /* faults in vain, so that no churn starves a READ */
+};
+
+static void start(struct sodp_resp *resp, const struct sodp_pkt *pkt, u32 n)
+{
+	struct sodp_resp_slot *read = &resp->read;
+
+	read->valid = true;
+	read->opcode = pkt->opcode;
+	read->first_psn = pkt->psn;
+	read->last_psn = sodp_psn_add(pkt->psn, n - 1);
+	read->va = pkt->va;
+	read->rkey = pkt->rkey;
+	read->length = pkt->dma_len;
+	resp->read_off = 0;
+	resp->read_psn = pkt->psn;
+}
+
+/* The first missing entry of what is to be read, as far as it is looked at. */
+static enum sodp_mem_result probe(struct sodp_region *region,
+				  const struct sodp_pkt *pkt, u64 *first)
+{
+	u32 len = min_t(u32, pkt->dma_len, PROBE_MAX);
+	enum sodp_mem_result result = SODP_MEM_OK;
+	u32 off;
+
+	for (off = 0; off < len && result == SODP_MEM_OK; off += PROBE_STEP)
+		result = sodp_mem_probe(region, pkt->va + off,
+					min_t(u32, len - off, PROBE_STEP),
+					false, first);
+	return result;
+}
+
+static enum sodp_mem_result
+prepare(struct sodp_qp *qp, const struct sodp_pkt *pkt, struct sodp_miss *miss)
+{
+	struct sodp_resp *resp = &qp->resp;
+	enum sodp_mem_result result;
+	struct sodp_region *region;
+	u64 first;
+
+	if (!pkt->dma_len)
+		return SODP_MEM_OK; /* needs no key */
+	result = sodp_region_get(qp->dev->mem, pkt->rkey, qp->domain,
+				 SODP_MEM_REMOTE_READ, pkt->va, pkt->dma_len,
+				 &region);
+	if (result != SODP_MEM_OK)
+		return result;
+	if (resp->probes < PROBE_TRIES + 2 * (PROBE_MAX / PROBE_STEP))
+		result = probe(region, pkt, &first);
+	if (result != SODP_MEM_FAULT) {
+		sodp_region_put(region);
+		return result;
+	}
+	resp->probes++;
+	miss->region = region;
+	miss->iova = first;
+	miss->length = pkt->dma_len - (first - pkt->va);
+	miss->write = false;
+	return result;
+}
+
+enum sodp_verdict sodp_resp_read(struct sodp_qp *qp, const struct sodp_pkt *pkt)
+{
+	u32 n = sodp_psn_count(pkt->dma_len, qp->mtu);
+	struct sodp_resp *resp = &qp->resp;
+	struct sodp_miss miss;
+
+	switch (prepare(qp, pkt, &miss)) {
+	case SODP_MEM_OK:
+		break;
+	case SODP_MEM_FAULT:
+		return sodp_resp_hold(qp, &miss);
+	default:
+		return sodp_resp_denied(qp, pkt->psn);
+	}
+	sodp_resp_ack_flush(qp);
+	sodp_resp_accept(qp, pkt, n);
+	start(resp, pkt, n);
+	*sodp_slot_new(resp) = resp->read;
+	return SODP_NEXT;
+}
+
+void sodp_resp_reread(struct sodp_qp *qp, const struct sodp_pkt *pkt)
+{
+	start(&qp->resp, pkt, sodp_psn_count(pkt->dma_len, qp->mtu));
+}
+
+static u8 response_opcode(const struct sodp_resp *resp)
+{
+	const struct sodp_resp_slot *read = &resp->read;
+
+	if (read->first_psn == read->last_psn)
+		return SODP_RC_READ_RESP_ONLY;
+	if (resp->read_psn == read->first_psn)
+		return SODP_RC_READ_RESP_FIRST;
+	if (resp->read_psn == read->last_psn)
+		return SODP_RC_READ_RESP_LAST;
+	return SODP_RC_READ_RESP_MIDDLE;
+}
+
+/* In the middle: stop here until the bytes are there. */
+static enum sodp_verdict wait_for(struct sodp_qp *qp,
+				  struct sodp_region *region, u32 off)
+{
+	struct sodp_resp *resp = &qp->resp;
+	struct sodp_miss miss = {
+		.region = region,
+		.iova = resp->read.va + off,
+		.length = resp->read.length - off,
+	};
+
+	sodp_region_hold(region);
+	/* A request that was answered RNR may still have a fault running. */
+	sodp_park_abandon(&resp->park);
+	sodp_count(qp->dev->counters, SODP_CNT_RESP_PARKS);
+	resp->read_waits = true;
+	sodp_park_start(&resp->park, &resp->side, &miss);
+	sodp_resp_arm(qp, SODP_FAULT_HOLD_MS);
+	return SODP_HOLD;
+}
+
+static enum sodp_verdict respond(struct sodp_qp *qp, struct sodp_region *region,
+				 struct sodp_budget *budget)
+{
+	struct sodp_resp *resp = &qp->resp;
+	u32 len = min(qp->mtu, resp->read.length - resp->read_off);
+	struct sodp_pkt pkt = {
+		.opcode = response_opcode(resp),
+		.syndrome = SODP_AETH_ACK | SODP_AETH_UNLIMITED_CREDIT,
+		.psn = resp->read_psn,
+		.msn = resp->msn,
+	};
+	enum sodp_mem_result result = SODP_MEM_OK;
+	struct sk_buff *skb;
+	size_t done = 0;
+	u8 *payload;
+
+	skb = sodp_pkt_alloc(qp, &pkt, len, &payload);
+	if (!skb) {
+		sodp_resp_arm(qp, 1); /* no memory: try again soon */
+		return SODP_HOLD;
+	}
+	if (len)
+		result = sodp_mem_copy_out(region,
+					   resp->read.va + resp->read_off,
+					   payload, len, &done);
+	if (result != SODP_MEM_OK) {
+		kfree_skb(skb);
+		if (result == SODP_MEM_FAULT)
+			return wait_for(qp, region, resp->read_off + done);
+		return sodp_resp_denied(qp, resp->read_psn);
+	}
+	sodp_pkt_send(qp, skb);
+	budget->packets--;
+	budget->bytes -= len;
+	resp->read.valid = resp->read_psn != resp->read.last_psn;
+	resp->read_off += len;
+	resp->read_psn = sodp_psn_add(resp->read_psn, 1);
+	return SODP_NEXT;
+}
+
+enum sodp_verdict sodp_resp_read_slice(struct sodp_qp *qp,
+				       struct sodp_budget *budget)
+{
+	struct sodp_resp *resp = &qp->resp;
+	struct sodp_region *region = NULL;
+	enum sodp_verdict verdict;
+
+	/* Asked again for each slice: the key may be gone meanwhile. */
+	if (resp->read.length &&
+	    sodp_region_get(
+		    qp->dev->mem, resp->read.rkey, qp->domain,
+		    SODP_MEM_REMOTE_READ, resp->read.va + resp->read_off,
+		    resp->read.length - resp->read_off, &region) != SODP_MEM_OK)
+		return sodp_resp_denied(qp, resp->read_psn);
+	do {
+		verdict = respond(qp, region, budget);
+	} while (verdict == SODP_NEXT && resp->read.valid &&
+		 budget->packets > 0 && budget->bytes > 0);
+	if (region)
+		sodp_region_put(region);
+	return verdict;
+}
