@@ -186,8 +186,17 @@ static void fault_put(struct sodp_fault *fault)
 	module_put(THIS_MODULE);
 }
 
+static u64 iova_of(const struct sodp_fault *fault)
+{
+	const struct sodp_region *region = fault->region;
+
+	return region->iova - (region->start & ~PAGE_MASK) +
+	       (fault->first << PAGE_SHIFT);
+}
+
 static void finish(struct sodp_fault *fault, enum sodp_mem_result result)
 {
+	trace_fault_end(fault->region->key, iova_of(fault), result);
 	if (result != SODP_MEM_OK && !fault->prefetch)
 		sodp_mem_count(fault->region->mem, SODP_CNT_PAGE_FAULTS_FAILED,
 			       1);
@@ -245,6 +254,8 @@ static struct sodp_fault *alloc_fault(struct sodp_region *region, u64 iova,
 
 static void start(struct sodp_fault *fault)
 {
+	trace_fault_begin(fault->region->key, iova_of(fault),
+			  fault->count << PAGE_SHIFT, fault->write);
 	if (take_slot_or_wait(fault))
 		queue_work(sodp_mem_wq, &fault->work);
 	else

@@ -147,6 +147,7 @@ static int fence_start(struct mmu_notifier *mn,
 
 	spin_lock(&smm->lock);
 	exact = sodp_log_begin(&smm->log, range->start, last);
+	trace_fence_start(range->start, range->end, smm->log.clock);
 	waited = sweep_regions(smm, range->start, last,
 			       mmu_notifier_range_blockable(range));
 	spin_unlock(&smm->lock);
@@ -167,6 +168,7 @@ static void fence_end(struct mmu_notifier *mn,
 	spin_lock(&smm->lock);
 	sodp_log_end(&smm->log, range->start,
 		     last_of(range->start, range->end));
+	trace_fence_end(range->start, range->end, smm->log.clock);
 	spin_unlock(&smm->lock);
 	/*
 	 * A waiter queues itself, then reads the log under the lock; the lock

@@ -42,6 +42,8 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
+
+#include "../obs/trace.h"
 #else
 #include "mem_shim.h" /* tests/unit/shim */
 #endif

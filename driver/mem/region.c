@@ -323,6 +323,9 @@ struct sodp_region *sodp_region_register(struct sodp_mem_ctx *ctx,
 	if (err)
 		goto release_key;
 	publish_key(region);
+	trace_region_register(region->key, region->start, region->length,
+			      region->iova, region->rights,
+			      sodp_region_on_demand(region));
 	return region;
 
 release_key:
@@ -336,6 +339,7 @@ void sodp_region_deregister(struct sodp_region *region)
 {
 	struct sodp_sweep sweep = {};
 
+	trace_region_deregister(region->key);
 	xa_erase(&region->mem->keys, region->key >> 8);
 
 	/* From here on no install; see populate.c: install_pages(). */
