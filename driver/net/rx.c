@@ -99,7 +99,7 @@ static struct sodp_dev *find_dev(const struct sodp_qp *qp, struct net *net,
 	struct sodp_dev *dev;
 	struct net_device *owner;
 
-	if (qp && net_eq(dev_net(qp->dev->ndev), net))
+	if (qp && net_eq(qp->dev->net, net))
 		return qp->dev;
 	dev = sodp_dev_by_netdev(in);
 	if (dev)

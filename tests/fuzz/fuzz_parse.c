@@ -60,6 +60,7 @@ static void check_refused(const u8 *bytes, size_t len,
 		break;
 	case SODP_PARSE_HEADER:
 		MUST(len >= 16);
+		MUST(bytes[1] & 0x0f || len >= sodp_hdr_len(bytes[0]) + 4u);
 		break;
 	default:
 		abort();
