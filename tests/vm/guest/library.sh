@@ -1,0 +1,37 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# timeout: 120
+# kernels: stock debug
+#
+# libsoftodp, as an ordinary user: on a softodp device, and on stock rdma_rxe, which pages nothing on demand. Then the
+# examples.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+WORK=/run/library
+mkdir -p $WORK
+install -m 755 "$SD_BIN/library" "$SD_ROOT"/build/examples/{hello_write,odp_fork,odp_prefetch} $WORK
+# The shared library, from where an ordinary user can read it.
+cp -a "$SD_ROOT"/build/lib/libsoftodp.so* $WORK
+
+as_user() {
+	(
+		ulimit -l 1024
+		export LD_LIBRARY_PATH=$WORK
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all "$@"
+	)
+}
+
+sd_dummy d0
+if [ -z "${LIBRARY_RXE_ONLY:-}" ]; then
+	sd_link sodp0 d0
+	as_user $WORK/library sodp0 odp
+	as_user timeout 20 $WORK/hello_write sodp0
+	as_user timeout 20 $WORK/odp_fork sodp0
+	as_user timeout 20 $WORK/odp_prefetch sodp0
+	# With all capabilities regions are found by key, whatever else there is.
+	LD_LIBRARY_PATH=$WORK timeout 20 $WORK/odp_prefetch sodp0
+	rdma link del sodp0
+fi
+sd_link rxe0 d0 rxe
+as_user $WORK/library rxe0 pinned
