@@ -82,7 +82,8 @@ enum sodp_verdict sodp_resp_read_slice(struct sodp_qp *qp,
 
 /* --- resp_hold.c: the packet that waits for a fault --- */
 
-/* Consumes the miss. */
+/* Both consume the miss. The second for the packet at the head. */
+enum sodp_verdict sodp_resp_park(struct sodp_qp *qp, struct sodp_miss *miss);
 enum sodp_verdict sodp_resp_hold(struct sodp_qp *qp, struct sodp_miss *miss);
 /* Empty the queue; how many there were. resp.c */
 unsigned int sodp_resp_purge(struct sodp_qp *qp);

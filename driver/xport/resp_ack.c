@@ -4,6 +4,7 @@
  * the NAKs that end a connection. IBTA 9.7.5; the error classes are those of
  * IBTA 9.9.3: A a fault of our own, B the connection goes on, C the peer's.
  */
+#include "obs/trace.h"
 #include "xport/resp.h"
 
 enum {
@@ -11,7 +12,7 @@ enum {
 	RNR_CODE_LAST = 24, /* 40.96 ms; code 0 would be 655 ms */
 };
 
-static bool send_aeth(struct sodp_qp *qp, u8 syndrome, u32 psn)
+static void send_aeth(struct sodp_qp *qp, u8 syndrome, u32 psn)
 {
 	struct sodp_pkt pkt = {
 		.opcode = SODP_RC_ACK,
@@ -20,13 +21,12 @@ static bool send_aeth(struct sodp_qp *qp, u8 syndrome, u32 psn)
 		.msn = qp->resp.msn,
 	};
 	struct sk_buff *skb;
-	u8 *payload;
 
-	skb = sodp_pkt_alloc(qp, &pkt, 0, &payload);
-	if (!skb)
-		return false; /* as if lost on the wire */
-	sodp_pkt_send(qp, skb);
-	return true;
+	if (SODP_AETH_KIND(syndrome) != SODP_AETH_ACK)
+		trace_nak_sent(qp->qpn, psn, syndrome);
+	skb = sodp_pkt_alloc(qp, &pkt, 0, NULL);
+	if (skb) /* else it is as if lost on the wire */
+		sodp_pkt_send(qp, skb);
 }
 
 void sodp_resp_ack_later(struct sodp_resp *resp, u32 psn)

@@ -194,9 +194,8 @@ void sodp_resp_atomic_reply(struct sodp_qp *qp, u32 psn, u64 orig)
 		.orig = orig,
 	};
 	struct sk_buff *skb;
-	u8 *payload;
 
-	skb = sodp_pkt_alloc(qp, &pkt, 0, &payload);
+	skb = sodp_pkt_alloc(qp, &pkt, 0, NULL);
 	if (skb)
 		sodp_pkt_send(qp, skb);
 }

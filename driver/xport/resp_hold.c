@@ -8,11 +8,26 @@
  *
  * So a slow fault costs the peer none of its retries, and us no queue.
  */
+#include "obs/trace.h"
 #include "xport/resp.h"
 
 void sodp_resp_arm(struct sodp_qp *qp, unsigned int ms)
 {
 	mod_timer(&qp->resp.hold_timer, jiffies + msecs_to_jiffies(ms) + 1);
+}
+
+enum sodp_verdict sodp_resp_park(struct sodp_qp *qp, struct sodp_miss *miss)
+{
+	struct sodp_resp *resp = &qp->resp;
+
+	/* A request that was answered RNR may still have a fault running. */
+	sodp_park_abandon(&resp->park);
+	sodp_count(qp->dev->counters, SODP_CNT_RESP_PARKS);
+	trace_park(qp->qpn, true, sodp_region_key(miss->region), miss->iova,
+		   miss->length, miss->write);
+	sodp_park_start(&resp->park, &resp->side, miss);
+	sodp_resp_arm(qp, SODP_FAULT_HOLD_MS);
+	return SODP_HOLD;
 }
 
 enum sodp_verdict sodp_resp_hold(struct sodp_qp *qp, struct sodp_miss *miss)
@@ -23,12 +38,8 @@ enum sodp_verdict sodp_resp_hold(struct sodp_qp *qp, struct sodp_miss *miss)
 		resp->held = true;
 		resp->held_since = jiffies;
 	}
-	sodp_park_abandon(&resp->park);
 	resp->read_waits = false;
-	sodp_count(qp->dev->counters, SODP_CNT_RESP_PARKS);
-	sodp_park_start(&resp->park, &resp->side, miss);
-	sodp_resp_arm(qp, SODP_FAULT_HOLD_MS);
-	return SODP_HOLD;
+	return sodp_resp_park(qp, miss);
 }
 
 void sodp_resp_unhold(struct sodp_qp *qp)
@@ -120,8 +131,10 @@ bool sodp_resp_resume(struct sodp_qp *qp)
 
 	if (!sodp_parked(&resp->park))
 		return true;
-	if (sodp_park_finish(&resp->park, &result))
+	if (sodp_park_finish(&resp->park, &result)) {
+		trace_resume(qp->qpn, true, result);
 		return ended(qp, result);
+	}
 	if (resp->read_waits) {
 		absorb(qp, repeats_read);
 		return false;

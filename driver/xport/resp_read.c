@@ -124,13 +124,8 @@ static enum sodp_verdict wait_for(struct sodp_qp *qp,
 	};
 
 	sodp_region_hold(region);
-	/* A request that was answered RNR may still have a fault running. */
-	sodp_park_abandon(&resp->park);
-	sodp_count(qp->dev->counters, SODP_CNT_RESP_PARKS);
 	resp->read_waits = true;
-	sodp_park_start(&resp->park, &resp->side, &miss);
-	sodp_resp_arm(qp, SODP_FAULT_HOLD_MS);
-	return SODP_HOLD;
+	return sodp_resp_park(qp, &miss);
 }
 
 static enum sodp_verdict respond(struct sodp_qp *qp, struct sodp_region *region,
