@@ -51,8 +51,14 @@ bool sodp_park_waiting(const struct sodp_park *park)
 
 bool sodp_park_finish(struct sodp_park *park, enum sodp_mem_result *result)
 {
-	if ((!park->fault && !park->retry) || sodp_park_waiting(park))
+	if (!park->fault && !park->retry)
 		return false;
+	if (sodp_park_waiting(park)) {
+		/* A kick for something else may have used up this one's. */
+		if (park->retry)
+			sodp_side_kick_later(park->side, RETRY_DELAY);
+		return false;
+	}
 	/* Without a fault there was nothing that could have failed. */
 	*result = park->retry ? SODP_MEM_OK :
 				(enum sodp_mem_result)(done(park) - 1);
