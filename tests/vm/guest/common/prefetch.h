@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef GUEST_PREFETCH_H
+#define GUEST_PREFETCH_H
+
+#include "verbs.h"
+
+/*
+ * ibv_advise_mr, which the provider of rdma-core 44 lacks, straight through
+ * the kernel's interface. 0 or an errno.
+ */
+int rd_prefetch(struct rd_dev *dev, enum ibv_advise_mr_advice advice,
+		uint32_t flags, uint64_t addr, uint32_t len, uint32_t lkey);
+
+#endif

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "mmevents/bench.h"
+
+struct bench bench;
+
+void watch_start(struct watch *w)
+{
+	memset(w, 0, sizeof(*w));
+	if (!bench.counts)
+		return;
+	w->faults = counter(bench.dev.name, "page_faults");
+	w->handled = counter(bench.dev.name, "page_faults_handled");
+	w->invalidations = counter(bench.dev.name, "page_invalidations");
+	w->invalidated = counter(bench.dev.name, "page_invalidations_handled");
+}
+
+void watch_faults(const struct watch *w, uint64_t pages)
+{
+	struct watch now;
+
+	if (!bench.counts)
+		return;
+	watch_start(&now);
+	check(now.faults > w->faults, "the device did not fault");
+	check(now.handled - w->handled >= pages,
+	      "%llu pages faulted in, at least %llu expected",
+	      (unsigned long long)(now.handled - w->handled),
+	      (unsigned long long)pages);
+}
+
+void watch_invalidations(const struct watch *w, uint64_t pages)
+{
+	struct watch now;
+
+	if (!bench.counts)
+		return;
+	watch_start(&now);
+	check(now.invalidations > w->invalidations,
+	      "no invalidation reached the region");
+	check(now.invalidated - w->invalidated >= pages,
+	      "%llu pages invalidated, at least %llu expected",
+	      (unsigned long long)(now.invalidated - w->invalidated),
+	      (unsigned long long)pages);
+}
+
+void reconnect(struct rd_qp *a, struct rd_qp *b)
+{
+	struct rd_addr to_a, to_b;
+
+	if (rd_to_state(a, IBV_QPS_RESET) || rd_to_state(b, IBV_QPS_RESET))
+		die("QP to RESET: %s", strerror(errno));
+	while (rd_wait(a->scq, NULL, 0) >= 0 || rd_wait(a->rcq, NULL, 0) >= 0 ||
+	       rd_wait(b->scq, NULL, 0) >= 0 || rd_wait(b->rcq, NULL, 0) >= 0)
+		;
+	/* Packets of the old life must not look like those of the new. */
+	a->opts.psn = (a->opts.psn + 0x123456) & 0xffffff;
+	b->opts.psn = (b->opts.psn + 0x345678) & 0xffffff;
+	to_a = rd_qp_addr(a);
+	to_b = rd_qp_addr(b);
+	rd_connect(a, &to_b);
+	rd_connect(b, &to_a);
+}
+
+static int access_done(int status, const char *what)
+{
+	if (status < 0)
+		check(false, "%s: no completion in %u ms", what,
+		      bench.limit_ms);
+	if (status)
+		reconnect(&bench.peer, &bench.owner);
+	return status;
+}
+
+int peer_write(const struct ibv_mr *mr, const void *at, size_t len)
+{
+	return access_done(rd_write(&bench.peer, (uintptr_t)bench.pbuf,
+				    bench.pmr->lkey, len, (uintptr_t)at,
+				    mr->rkey, bench.limit_ms),
+			   "WRITE");
+}
+
+int peer_read(const struct ibv_mr *mr, const void *at, size_t len)
+{
+	return access_done(rd_read(&bench.peer, (uintptr_t)bench.pbuf,
+				   bench.pmr->lkey, len, (uintptr_t)at,
+				   mr->rkey, bench.limit_ms),
+			   "READ");
+}
+
+int peer_add(const struct ibv_mr *mr, const void *at, uint64_t add,
+	     uint64_t *old)
+{
+	struct rd_op op = {
+		.opcode = IBV_WR_ATOMIC_FETCH_AND_ADD,
+		.addr = (uintptr_t)bench.pbuf,
+		.lkey = bench.pmr->lkey,
+		.len = 8,
+		.raddr = (uintptr_t)at,
+		.rkey = mr->rkey,
+		.compare_add = add,
+	};
+	int status = access_done(rd_do(&bench.peer, &op, bench.limit_ms),
+				 "FETCH_ADD");
+
+	if (old)
+		memcpy(old, bench.pbuf, 8);
+	return status;
+}
+
+/* --- contents
+ * ------------------------------------------------------------------ */
+
+void stamp(void *page, uint32_t number, uint32_t version)
+{
+	uint32_t head[2] = { number, version };
+
+	memcpy(page, head, 8);
+	fill((uint8_t *)page + 8, PAGE - 8, (uint64_t)number << 32 | version);
+}
+
+int64_t stamp_version(const void *page, uint32_t number)
+{
+	uint8_t want[PAGE];
+	uint32_t head[2];
+
+	memcpy(head, page, 8);
+	if (head[0] != number)
+		return -1;
+	stamp(want, number, head[1]);
+	return memcmp(page, want, PAGE) ? -1 : (int64_t)head[1];
+}
+
+unsigned int stamps_wrong(const void *pages, unsigned int n, uint32_t version)
+{
+	const uint8_t *p = pages;
+	unsigned int i, wrong = 0;
+
+	for (i = 0; i < n; i++)
+		wrong += stamp_version(p + i * PAGE, i) != version;
+	return wrong;
+}
+
+bool all_zero(const void *p, size_t len)
+{
+	const uint8_t *b = p;
+
+	return !len || (!b[0] && !memcmp(b, b + 1, len - 1));
+}
+
+void peer_stamp(const struct ibv_mr *mr, void *base, unsigned int first,
+		unsigned int n, uint32_t version)
+{
+	unsigned int i, batch, status;
+
+	for (; n; first += batch, n -= batch) {
+		batch = n < PBUF / PAGE ? n : PBUF / PAGE;
+		for (i = 0; i < batch; i++)
+			stamp(bench.pbuf + i * PAGE, first + i, version);
+		status = peer_write(mr, (uint8_t *)base + first * PAGE,
+				    batch * PAGE);
+		check(!status, "WRITE of pages %u+%u: %s", first, batch,
+		      rd_status(status));
+	}
+}
+
+void cpu_stamp(void *base, unsigned int n, uint32_t version)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		stamp((uint8_t *)base + i * PAGE, i, version);
+}
+
+/* --- memory
+ * ---------------------------------------------------------------------- */
+
+void *map_anon(size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		die("mmap of %zu: %s", len, strerror(errno));
+	madvise(p, len, MADV_NOHUGEPAGE);
+	return p;
+}
+
+struct ibv_mr *reg_odp(void *addr, size_t len)
+{
+	return rd_reg(&bench.dev, addr, len, RD_ALL | IBV_ACCESS_ON_DEMAND);
+}
+
+void dereg(struct ibv_mr *mr)
+{
+	int err = ibv_dereg_mr(mr);
+
+	check(!err, "dereg_mr: %s", strerror(err));
+}
+
+static unsigned int count_pagemap(const void *addr, unsigned int n, int bit)
+{
+	unsigned int i, sum = 0;
+	uint64_t word;
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+
+	if (fd < 0)
+		die("/proc/self/pagemap: %s", strerror(errno));
+	for (i = 0; i < n; i++) {
+		if (pread(fd, &word, 8, ((uintptr_t)addr / PAGE + i) * 8) != 8)
+			die("pagemap: %s", strerror(errno));
+		sum += word >> bit & 1;
+	}
+	close(fd);
+	return sum;
+}
+
+unsigned int pages_swapped(const void *addr, unsigned int n)
+{
+	return count_pagemap(addr, n, 62);
+}
+
+unsigned int pages_present(const void *addr, unsigned int n)
+{
+	return count_pagemap(addr, n, 63);
+}
+
+bool page_out(void *addr, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < 50; i++) {
+		if (madvise(addr, n * PAGE, MADV_PAGEOUT))
+			die("MADV_PAGEOUT: %s", strerror(errno));
+		if (pages_present(addr, n) <= n / 8)
+			return true;
+		sleep_ms(10);
+	}
+	return false;
+}
