@@ -130,10 +130,12 @@ const char *softodp_reason_str(enum softodp_reason reason);
  * softodp device before rdma-core 59), else through ibv_advise_mr().
  *
  * Returns 0 or an errno value (errno itself is not touched):
- *  EINVAL      unknown advice or flag, num_sge is 0, a key that is none
- *  EFAULT      a range is not inside its region, or cannot be had
- *  EPERM       another protection domain, or no right to write
- *  EOPNOTSUPP  the device has no prefetch
+ *  EINVAL      num_sge is 0, an unknown flag, a region that is pinned
+ *  ENOENT      a key that names no region of this protection domain
+ *  EPERM       to be written, and the region does not allow that
+ *  EFAULT      a range is not inside its region, or (FLUSH) cannot be had
+ *  EOPNOTSUPP  the device has no prefetch, or not this advice
+ *  EIO         the device has been removed
  * For ranges before the one that failed the advice may have been taken.
  *
  * Source: ibv_advise_mr(3).

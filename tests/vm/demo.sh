@@ -38,20 +38,32 @@ fi
 exec 3>&1
 [ -z "$json" ] || exec >/dev/null
 
+PROGRAMS=${SD_DEMO_BIN:-$SD_ROOT/build/demo}
 WORK=/run/softodp-demo
 RESULTS=$WORK/results
 USER_ID=65534 # nobody
 
+# However it ends: a demo that breaks off is one that failed.
+at_exit() {
+	local rc=$?
+	trap - EXIT
+	if [ -z "${SUMMED_UP:-}" ]; then
+		claim finished false false "the demo came to its end" "it broke off with status $rc"
+		summary || rc=1
+	fi
+	clean_up
+	exit "$rc"
+}
+
 # Only what was made here, so that a machine that is no guest is left as it was.
 clean_up() {
-	rdma link del demo_rxe 2>/dev/null
-	ip netns del demo 2>/dev/null
-	rdma link del demo_odp 2>/dev/null
-	ip link del demo0 2>/dev/null
-	[ -z "${SWAPPED:-}" ] || swapoff "$SWAPPED" 2>/dev/null
-	[ -z "${EXCLUSIVE:-}" ] || rdma system set netns shared 2>/dev/null
+	rdma link del demo_rxe 2>/dev/null || true
+	ip netns del demo 2>/dev/null || true
+	rdma link del demo_odp 2>/dev/null || true
+	ip link del demo0 2>/dev/null || true
+	[ -z "${SWAPPED:-}" ] || swapoff "$SWAPPED" 2>/dev/null || true
+	[ -z "${EXCLUSIVE:-}" ] || rdma system set netns shared 2>/dev/null || true
 	rm -rf "$WORK"
-	return 0
 }
 
 heading() { printf '\n%s%s%s\n' "$BOLD" "$*" "$OFF"; }
@@ -73,12 +85,12 @@ claim() {
 }
 
 prepare() {
-	trap clean_up EXIT
 	clean_up
+	trap at_exit EXIT
 	mkdir -p "$WORK"
 	chmod 755 "$WORK"
 	# The ordinary user need not be able to read where this was built.
-	install -m 755 "$SD_ROOT"/build/demo/demo_odp "$SD_ROOT"/build/demo/demo_wire "$WORK"
+	install -m 755 "$PROGRAMS/demo_odp" "$PROGRAMS/demo_wire" "$WORK"
 	: >"$RESULTS"
 	chown "$USER_ID" "$RESULTS"
 	sd_load
@@ -167,6 +179,7 @@ part_wire() {
 
 summary() {
 	local claims failed
+	SUMMED_UP=1
 	claims=$(wc -l <"$RESULTS")
 	failed=$(grep -c '"verdict": "FAIL"' "$RESULTS") || true
 	if [ "$failed" = 0 ]; then
