@@ -45,6 +45,9 @@ void ex_start(struct ex_end *end, int argc, char **argv);
 void ex_add_qp(struct ex_end *end, struct ex_end *more);
 void ex_stop(struct ex_end *end);
 
+/* sock.c: to and from the other process. */
+int ex_dial(const char *host);
+int ex_await(void);
 /* Tell the other end, and hear the same from it. */
 void ex_swap(int sock, const void *mine, void *theirs, size_t size);
 void ex_send(int sock, const void *data, size_t size);

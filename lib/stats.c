@@ -32,7 +32,7 @@ static bool for_each_counter(const struct nlattr *table, counter_fn fn,
 	return true;
 }
 
-/* --- which region of the kernel's list is this ibv_mr? --------------------- */
+/* --- which region of the kernel's list is this ibv_mr? -------------------- */
 
 struct search {
 	const struct ibv_mr *mr;
@@ -94,8 +94,7 @@ static int find_region(struct nl_request *request, uint32_t device,
 	return 0;
 }
 
-/* --- a region's counters -----------------------------------------------------
- */
+/* --- a region's counters -------------------------------------------------- */
 
 struct region_answer {
 	struct softodp_mr_stats *stats;
@@ -173,8 +172,7 @@ int softodp_query_mr_stats(struct ibv_mr *mr, struct softodp_mr_stats *stats)
 	return ret;
 }
 
-/* --- a device's counters
- * -------------------------------------------------------- */
+/* --- a device's counters -------------------------------------------------- */
 
 struct device_answer {
 	const char *name;

@@ -161,7 +161,7 @@ enum softodp_prefetch_flags {
 int softodp_prefetch_range(struct ibv_mr *mr, uint64_t iova, size_t length,
 			   unsigned int flags);
 
-/* --- counters --------------------------------------------------------------- */
+/* --- counters ------------------------------------------------------------- */
 
 struct softodp_mr_stats {
 	uint64_t page_faults; /* times that the device found a page missing */

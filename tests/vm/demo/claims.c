@@ -37,8 +37,7 @@ enum seed {
 	SEED_SWAP = 100,
 };
 
-/* --- 1: registration
- * -------------------------------------------------------------- */
+/* --- 1: registration ------------------------------------------------------ */
 
 static double milliseconds(const struct timespec *from)
 {
@@ -96,8 +95,7 @@ bool act_register(struct region *region)
 		(ull)now.mr.table_bytes);
 }
 
-/* --- 2: all over it
- * --------------------------------------------------------------- */
+/* --- 2: all over it ------------------------------------------------------- */
 
 static struct report all_spots(struct region *region, uint32_t kind)
 {
@@ -180,8 +178,7 @@ void act_traffic(struct region *region)
 	      status_text(back.status), (ull)back.wrong, (ull)faults);
 }
 
-/* --- 3: fork
- * ---------------------------------------------------------------------- */
+/* --- 3: fork -------------------------------------------------------------- */
 
 /* The child: overwrites its upper half, tells its wrong bytes, ends on go. */
 static void be_child(const char *lower, char *upper, int go, int answer)
@@ -258,8 +255,7 @@ void act_fork(struct region *region)
 	close(answer[1]);
 }
 
-/* --- 4: mremap
- * -------------------------------------------------------------------- */
+/* --- 4: mremap ------------------------------------------------------------ */
 
 void act_remap(struct region *region)
 {
@@ -297,8 +293,7 @@ void act_remap(struct region *region)
 	      (ull)(end.mr.page_faults - start.mr.page_faults));
 }
 
-/* --- 5: MADV_DONTNEED
- * --------------------------------------------------------------- */
+/* --- 5: MADV_DONTNEED ----------------------------------------------------- */
 
 void act_discard(struct region *region)
 {
@@ -330,8 +325,7 @@ void act_discard(struct region *region)
 	      (ull)(end.mr.page_faults - start.mr.page_faults));
 }
 
-/* --- 6: swap
- * ------------------------------------------------------------------------ */
+/* --- 6: swap -------------------------------------------------------------- */
 
 static void page_out(void *window)
 {
@@ -417,8 +411,7 @@ void act_swap(struct region *region)
 	      (ull)(end.mr.page_faults - read.mr.page_faults));
 }
 
-/* --- 7: munmap
- * ------------------------------------------------------------------------ */
+/* --- 7: munmap ------------------------------------------------------------ */
 
 void act_unmap(struct region *region)
 {

@@ -10,8 +10,7 @@
 
 #include "region.h"
 
-/* --- numbers
- * ---------------------------------------------------------------------- */
+/* --- numbers -------------------------------------------------------------- */
 
 /* The number after @name at the beginning of a line of @path. */
 static uint64_t number_in(const char *path, const char *name)
@@ -60,8 +59,7 @@ struct moment moment(const struct region *region)
 	return now;
 }
 
-/* --- memory
- * ----------------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------- */
 
 char *reserve(void *where, uint64_t length)
 {
@@ -126,8 +124,7 @@ const char *status_text(uint32_t status)
 					     ibv_wc_status_str(status);
 }
 
-/* --- pictures
- * --------------------------------------------------------------------- */
+/* --- pictures ------------------------------------------------------------- */
 
 uint64_t resident(const struct region *region, bool draw)
 {

@@ -19,8 +19,7 @@ enum {
 	MEANWHILE_MS = 5,
 };
 
-/* --- pattern
- * -------------------------------------------------------------------- */
+/* --- pattern -------------------------------------------------------------- */
 
 static uint64_t word(uint64_t seed, uint64_t index)
 {
@@ -69,8 +68,7 @@ uint64_t pattern_wrong(const void *buffer, size_t length, uint64_t seed,
 	return wrong;
 }
 
-/* --- the peer
- * ------------------------------------------------------------------- */
+/* --- the peer ------------------------------------------------------------- */
 
 struct peer {
 	struct ex_end *ends;
@@ -210,8 +208,7 @@ void traffic_serve(struct ex_end ends[TRAFFIC_QPS],
 	free(peer.slots);
 }
 
-/* --- the owner
- * ------------------------------------------------------------------ */
+/* --- the owner ------------------------------------------------------------ */
 
 void traffic_order(const struct ex_end *end, const struct order *order)
 {
