@@ -99,9 +99,9 @@ int softodp_prefetch_range(struct ibv_mr *mr, uint64_t iova, size_t length,
 			   unsigned int flags)
 {
 	const enum ibv_advise_mr_advice advice =
-		flags & SOFTODP_PREFETCH_WRITE
-			? IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE
-			: IBV_ADVISE_MR_ADVICE_PREFETCH;
+		flags & SOFTODP_PREFETCH_WRITE ?
+			IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE :
+			IBV_ADVISE_MR_ADVICE_PREFETCH;
 	const uint32_t advise_flags =
 		flags & SOFTODP_PREFETCH_WAIT ? IBV_ADVISE_MR_FLAG_FLUSH : 0;
 

@@ -117,8 +117,8 @@ static struct ibv_mr *try_pinned(const struct request *rq,
 	if (mr)
 		*reason = SOFTODP_REASON_FIRST_CHOICE;
 	else
-		*reason = *error == ENOMEM ? SOFTODP_REASON_MEMLOCK
-					   : SOFTODP_REASON_PIN_REFUSED;
+		*reason = *error == ENOMEM ? SOFTODP_REASON_MEMLOCK :
+					     SOFTODP_REASON_PIN_REFUSED;
 	return mr;
 }
 
@@ -142,8 +142,8 @@ static struct ibv_mr *try_in_order(const struct request *rq,
 	mr = (pin_first ? try_pinned : try_on_demand)(rq, &why->reason,
 						      &why->error);
 	if (mr || only) {
-		why->kind = pin_first ? SOFTODP_KIND_PINNED
-				      : SOFTODP_KIND_ON_DEMAND;
+		why->kind = pin_first ? SOFTODP_KIND_PINNED :
+					SOFTODP_KIND_ON_DEMAND;
 		return mr;
 	}
 	/* The reason stays that of the first choice while the second works. */

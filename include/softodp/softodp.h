@@ -30,11 +30,13 @@ extern "C" {
 
 /* --- registration --------------------------------------------------------- */
 
-/* Flags of softodp_reg_mr(); 0: on demand for RC if the device can, else pinned. */
+/* Flags of softodp_reg_mr(); 0: on demand for RC if the device can, else
+ * pinned. */
 enum softodp_reg_flags {
 	SOFTODP_REG_NO_PIN = 1 << 0, /* on demand, or fail */
 	SOFTODP_REG_NO_ODP = 1 << 1, /* pinned, or fail */
-	SOFTODP_REG_PIN_FIRST = 1 << 2, /* pinned if that works, else on demand */
+	SOFTODP_REG_PIN_FIRST = 1
+				<< 2, /* pinned if that works, else on demand */
 
 	/* Transports that the region is for; none of them means RC. */
 	SOFTODP_REG_FOR_RC = 1 << 8,
@@ -101,9 +103,9 @@ struct ibv_mr *softodp_reg_mr(struct ibv_pd *pd, void *addr, size_t length,
  *
  * Source: ibv_reg_mr_iova(3); IBTA volume 1, 10.6.3 (memory registration).
  */
-struct ibv_mr *softodp_reg_mr_iova(struct ibv_pd *pd, void *addr,
-				   size_t length, uint64_t iova,
-				   unsigned int access, unsigned int flags,
+struct ibv_mr *softodp_reg_mr_iova(struct ibv_pd *pd, void *addr, size_t length,
+				   uint64_t iova, unsigned int access,
+				   unsigned int flags,
 				   struct softodp_reg_result *why);
 
 /**
@@ -141,8 +143,7 @@ const char *softodp_reason_str(enum softodp_reason reason);
  * Source: ibv_advise_mr(3).
  */
 int softodp_prefetch(struct ibv_pd *pd, enum ibv_advise_mr_advice advice,
-		     uint32_t flags, struct ibv_sge *sg_list,
-		     uint32_t num_sge);
+		     uint32_t flags, struct ibv_sge *sg_list, uint32_t num_sge);
 
 /* Flags of softodp_prefetch_range(); 0: for reading, in the background. */
 enum softodp_prefetch_flags {
