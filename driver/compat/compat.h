@@ -32,6 +32,11 @@
 #define SODP_REG_MR_DMAH	dmah
 #endif
 
+/* 6.16 renamed it. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define from_timer(var, timer, field) timer_container_of(var, timer, field)
+#endif
+
 /* UDP tunnel sockets: 7.x takes struct sock where 6.x takes struct socket. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
 #define sodp_tunnel_sock(sock) (sock)

@@ -15,74 +15,74 @@ enum {
 	DETH_LEN = 8,
 };
 
-#define REQ   SODP_IS_REQUEST
-#define RESP  SODP_IS_RESPONSE
-#define FIRST SODP_IS_FIRST
-#define LAST  SODP_IS_LAST
-#define ONLY  (FIRST | LAST)
-#define DATA  SODP_HAS_PAYLOAD
-#define SEND  (REQ | SODP_IS_SEND)
-#define WRITE (REQ | SODP_IS_WRITE)
+#define REQ	SODP_IS_REQUEST
+#define RESP	SODP_IS_RESPONSE
+#define FIRST	SODP_IS_FIRST
+#define LAST	SODP_IS_LAST
+#define ONLY	(FIRST | LAST)
+#define DATA	SODP_HAS_PAYLOAD
+#define A_SEND	(REQ | SODP_IS_SEND)
+#define A_WRITE (REQ | SODP_IS_WRITE)
 
 static const struct sodp_opcode_info table[256] = {
 	[SODP_RC_SEND_FIRST] = {
 		.name = "SEND_FIRST",
-		.flags = SEND | FIRST | DATA,
+		.flags = A_SEND | FIRST | DATA,
 		.hdr_len = SODP_BTH_LEN,
 	},
 	[SODP_RC_SEND_MIDDLE] = {
 		.name = "SEND_MIDDLE",
-		.flags = SEND | DATA,
+		.flags = A_SEND | DATA,
 		.hdr_len = SODP_BTH_LEN,
 	},
 	[SODP_RC_SEND_LAST] = {
 		.name = "SEND_LAST",
-		.flags = SEND | LAST | DATA,
+		.flags = A_SEND | LAST | DATA,
 		.hdr_len = SODP_BTH_LEN,
 	},
 	[SODP_RC_SEND_LAST_IMM] = {
 		.name = "SEND_LAST_IMM",
-		.flags = SEND | LAST | DATA | SODP_HAS_IMM,
+		.flags = A_SEND | LAST | DATA | SODP_HAS_IMM,
 		.hdr_len = SODP_BTH_LEN + IMM_LEN,
 	},
 	[SODP_RC_SEND_ONLY] = {
 		.name = "SEND_ONLY",
-		.flags = SEND | ONLY | DATA,
+		.flags = A_SEND | ONLY | DATA,
 		.hdr_len = SODP_BTH_LEN,
 	},
 	[SODP_RC_SEND_ONLY_IMM] = {
 		.name = "SEND_ONLY_IMM",
-		.flags = SEND | ONLY | DATA | SODP_HAS_IMM,
+		.flags = A_SEND | ONLY | DATA | SODP_HAS_IMM,
 		.hdr_len = SODP_BTH_LEN + IMM_LEN,
 	},
 	[SODP_RC_WRITE_FIRST] = {
 		.name = "WRITE_FIRST",
-		.flags = WRITE | FIRST | DATA | SODP_HAS_RETH,
+		.flags = A_WRITE | FIRST | DATA | SODP_HAS_RETH,
 		.hdr_len = SODP_BTH_LEN + RETH_LEN,
 	},
 	[SODP_RC_WRITE_MIDDLE] = {
 		.name = "WRITE_MIDDLE",
-		.flags = WRITE | DATA,
+		.flags = A_WRITE | DATA,
 		.hdr_len = SODP_BTH_LEN,
 	},
 	[SODP_RC_WRITE_LAST] = {
 		.name = "WRITE_LAST",
-		.flags = WRITE | LAST | DATA,
+		.flags = A_WRITE | LAST | DATA,
 		.hdr_len = SODP_BTH_LEN,
 	},
 	[SODP_RC_WRITE_LAST_IMM] = {
 		.name = "WRITE_LAST_IMM",
-		.flags = WRITE | LAST | DATA | SODP_HAS_IMM,
+		.flags = A_WRITE | LAST | DATA | SODP_HAS_IMM,
 		.hdr_len = SODP_BTH_LEN + IMM_LEN,
 	},
 	[SODP_RC_WRITE_ONLY] = {
 		.name = "WRITE_ONLY",
-		.flags = WRITE | ONLY | DATA | SODP_HAS_RETH,
+		.flags = A_WRITE | ONLY | DATA | SODP_HAS_RETH,
 		.hdr_len = SODP_BTH_LEN + RETH_LEN,
 	},
 	[SODP_RC_WRITE_ONLY_IMM] = {
 		.name = "WRITE_ONLY_IMM",
-		.flags = WRITE | ONLY | DATA | SODP_HAS_RETH | SODP_HAS_IMM,
+		.flags = A_WRITE | ONLY | DATA | SODP_HAS_RETH | SODP_HAS_IMM,
 		.hdr_len = SODP_BTH_LEN + RETH_LEN + IMM_LEN,
 	},
 	[SODP_RC_READ_REQUEST] = {
