@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "mmevents/bench.h"
@@ -118,43 +119,6 @@ int peer_add(const struct ibv_mr *mr, const void *at, uint64_t add,
 /* --- contents
  * ------------------------------------------------------------------ */
 
-void stamp(void *page, uint32_t number, uint32_t version)
-{
-	uint32_t head[2] = { number, version };
-
-	memcpy(page, head, 8);
-	fill((uint8_t *)page + 8, PAGE - 8, (uint64_t)number << 32 | version);
-}
-
-int64_t stamp_version(const void *page, uint32_t number)
-{
-	uint8_t want[PAGE];
-	uint32_t head[2];
-
-	memcpy(head, page, 8);
-	if (head[0] != number)
-		return -1;
-	stamp(want, number, head[1]);
-	return memcmp(page, want, PAGE) ? -1 : (int64_t)head[1];
-}
-
-unsigned int stamps_wrong(const void *pages, unsigned int n, uint32_t version)
-{
-	const uint8_t *p = pages;
-	unsigned int i, wrong = 0;
-
-	for (i = 0; i < n; i++)
-		wrong += stamp_version(p + i * PAGE, i) != version;
-	return wrong;
-}
-
-bool all_zero(const void *p, size_t len)
-{
-	const uint8_t *b = p;
-
-	return !len || (!b[0] && !memcmp(b, b + 1, len - 1));
-}
-
 void peer_stamp(const struct ibv_mr *mr, void *base, unsigned int first,
 		unsigned int n, uint32_t version)
 {
@@ -232,11 +196,21 @@ unsigned int pages_present(const void *addr, unsigned int n)
 	return count_pagemap(addr, n, 63);
 }
 
+/* Pages that wait in a CPU's batch for their list cannot be reclaimed. */
+void drain_batches(void *addr)
+{
+	int node = 0, status;
+
+	if (syscall(SYS_move_pages, 0, 1, &addr, &node, &status, 0))
+		tap_note("move_pages: %s", strerror(errno));
+}
+
 bool page_out(void *addr, unsigned int n)
 {
 	unsigned int i;
 
 	for (i = 0; i < 50; i++) {
+		drain_batches(addr);
 		if (madvise(addr, n * PAGE, MADV_PAGEOUT))
 			die("MADV_PAGEOUT: %s", strerror(errno));
 		if (pages_present(addr, n) <= n / 8)

@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "stamp.h"
 #include "verbs.h"
 
 struct bench {
@@ -50,13 +51,6 @@ int peer_read(const struct ibv_mr *mr, const void *at, size_t len);
 int peer_add(const struct ibv_mr *mr, const void *at, uint64_t add,
 	     uint64_t *old);
 
-/* Page contents that say which page, which version, and whether all is there */
-void stamp(void *page, uint32_t number, uint32_t version);
-/* The version, or -1 if the page is not one whole version of @number. */
-int64_t stamp_version(const void *page, uint32_t number);
-/* How many of @n pages from @pages on are not at @version. */
-unsigned int stamps_wrong(const void *pages, unsigned int n, uint32_t version);
-bool all_zero(const void *p, size_t len);
 /* The peer writes this version into pages [first, first + n) of the region. */
 void peer_stamp(const struct ibv_mr *mr, void *base, unsigned int first,
 		unsigned int n, uint32_t version);
@@ -68,6 +62,7 @@ void dereg(struct ibv_mr *mr);
 /* Pages of the range that are in swap; that are present. */
 unsigned int pages_swapped(const void *addr, unsigned int n);
 unsigned int pages_present(const void *addr, unsigned int n);
+void drain_batches(void *addr);
 /* MADV_PAGEOUT until at most an eighth of the pages is still present. */
 bool page_out(void *addr, unsigned int n);
 

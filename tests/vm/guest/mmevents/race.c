@@ -58,6 +58,7 @@ static void by_fork(void)
 
 static void by_reclaim(void)
 {
+	drain_batches(cpu.at);
 	madvise(cpu.at, PAGE, MADV_PAGEOUT);
 	sleep_ms(1);
 }
