@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#
+# driver/mem on the host, its files as they are: under ASan and UBSan; under TSan where real threads meet; and once for each
+# mutant of a memory rule, where the test named must fail. Included by this folder's CMakeLists.txt.
+
+find_package(Threads REQUIRED)
+
+set(mem_dir "${PROJECT_SOURCE_DIR}/driver")
+set(mem_sources region table log fence populate fault prefetch copy pin)
+list(TRANSFORM mem_sources PREPEND "${mem_dir}/mem/")
+list(TRANSFORM mem_sources APPEND .c)
+list(APPEND mem_sources "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_base.c" "${CMAKE_CURRENT_SOURCE_DIR}/shim/fake_mm.c")
+set(mem_asan -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+set(mem_tsan -fsanitize=thread -fno-omit-frame-pointer)
+# RCU and SRCU are locks here, which makes inversions of lock order that the kernel has not: no detection of deadlocks.
+
+# mem_host(NAME FLAGS...): a library of the whole of driver/mem
+function(mem_host name)
+	add_library(${name} STATIC ${mem_sources})
+	target_include_directories(${name} PUBLIC "${CMAKE_CURRENT_SOURCE_DIR}/shim" "${mem_dir}" "${mem_dir}/mem")
+	target_compile_options(${name} PUBLIC -std=gnu11 -Wall -Wno-unknown-pragmas -Wno-unused-parameter
+		-D_GNU_SOURCE ${ARGN})
+	target_link_options(${name} PUBLIC ${ARGN})
+	target_link_libraries(${name} PUBLIC cmocka Threads::Threads)
+endfunction()
+
+# mem_test(NAME SOURCE LIBRARY)
+function(mem_test name source library)
+	add_executable(${name} "${CMAKE_CURRENT_SOURCE_DIR}/${source}.c")
+	target_link_libraries(${name} PRIVATE ${library})
+	add_test(NAME unit/${name} COMMAND ${name})
+	set_tests_properties(unit/${name} PROPERTIES TIMEOUT 60 ENVIRONMENT "TSAN_OPTIONS=halt_on_error=1 detect_deadlocks=0")
+endfunction()
+
+# mem_mutant(RULE SOURCE): the test must fail when the rule is broken
+function(mem_mutant rule source)
+	string(TOLOWER mutant_${rule} name)
+	if(NOT TARGET mem_${name})
+		mem_host(mem_${name} ${mem_asan} -DSODP_MUTANT_${rule}=1)
+	endif()
+	mem_test(${name}_${source} ${source} mem_${name})
+	set_tests_properties(unit/${name}_${source} PROPERTIES WILL_FAIL TRUE)
+endfunction()
+
+mem_host(mem_asan_lib ${mem_asan})
+mem_host(mem_tsan_lib ${mem_tsan})
+
+foreach(test t_log t_table t_region t_fence t_fault t_random t_threads)
+	mem_test(${test} ${test} mem_asan_lib)
+endforeach()
+mem_test(t_threads_tsan t_threads mem_tsan_lib)
+
+foreach(rule NO_DRAIN NO_INVALIDATE NO_PREEMPT_OFF DIRTY_LATE NO_RECHECK)
+	mem_mutant(${rule} t_fence)
+endforeach()
+mem_mutant(NO_DRAIN t_threads)
+foreach(rule NO_INVALIDATE DIRTY_LATE)
+	mem_mutant(${rule} t_random)
+endforeach()
