@@ -15,16 +15,18 @@ CHECK_BAD+='|trying to register non-static key|percpu ref .* <= 0|Freeing .* wit
 # Said by healthy kernels in these guests.
 CHECK_FINE='INFO: lockdep is turned off|lockdep is turned off\.$|WARNING: dummy'
 
-# check_since NAME: the part of dmesg since NAME started, all of it if the start was overwritten.
+# check_since NAME: the part of dmesg since NAME started, all of it if the start was overwritten or NAME is empty.
 check_since() {
-	awk -v mark="softodp-run: $1: start" '
+	/bin/busybox dmesg | /bin/busybox awk -v mark="softodp-run: $1: start" '
 		index($0, mark) { n = 0 }
 		{ line[n++] = $0 }
 		END { for (i = 0; i < n; i++) print line[i] }'
 }
 
-# check_dirty ALLOW: the lines that are failures; ALLOW is a regular expression of what this test provokes on purpose.
+# check_dirty NAME ALLOW: the lines since then that are failures; ALLOW is a regular expression of what this test provokes
+# on purpose.
 check_dirty() {
-	grep -E "$CHECK_BAD" | grep -vE "$CHECK_FINE" | { if [ -n "$1" ]; then grep -vE "$1"; else cat; fi; }
-	return 0
+	local bad
+	bad=$(check_since "$1" | grep -E "$CHECK_BAD") || return 0
+	grep -vE "$CHECK_FINE${2:+|$2}" <<<"$bad"
 }

@@ -14,59 +14,29 @@ report() { echo "$*" >"$REPORT"; }
 out() { echo "$*" >"$OUT"; }
 
 finish() {
-	dmesg >"$LOG/dmesg.log"
+	/bin/busybox dmesg >"$LOG/dmesg.log"
 	report "exit $1"
-	sync -f "$LOG" 2>/dev/null
-	sleep 0.2
 	exec /bin/busybox reboot -f
 }
 
+# init has mounted what is needed.
 set_up() {
 	export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=$JOB_TERM LC_ALL=C.UTF-8
 	export SOFTODP_GUEST=1 SD_DRIVER=$JOB_DRIVER SD_KERNEL=$JOB_KERNEL SD_MODE=$JOB_MODE
 	umask 022
-	mount -t devpts -o mode=620,ptmxmode=666 devpts /dev/pts 2>/dev/null || {
-		mkdir -p /dev/pts
-		mount -t devpts -o mode=620,ptmxmode=666 devpts /dev/pts
-	}
-	mkdir -p /dev/shm /dev/hugepages
-	mount -t tmpfs -o mode=1777 shm /dev/shm
-	mount -t tmpfs -o mode=0755 run /run
-	mount -t cgroup2 cgroup2 /sys/fs/cgroup
-	echo "+cpuset +cpu +memory +pids" >/sys/fs/cgroup/cgroup.subtree_control
-	mount -t debugfs debugfs /sys/kernel/debug
-	mount -t tracefs tracefs /sys/kernel/tracing
-	mount -t configfs configfs /sys/kernel/config 2>/dev/null
-	mount -t hugetlbfs hugetlbfs /dev/hugepages
-	ln -sf /proc/self/fd /dev/fd
-	mkdir -p /run/softodp/log /run/netns /run/lock
-	mount -t 9p -o trans=virtio,version=9p2000.L,cache=none,msize=512000 logs "$LOG" || echo "no log share" >/dev/console
-
-	hostname "$JOB_HOSTNAME"
-	echo "127.0.0.1 localhost $JOB_HOSTNAME" >/etc/hosts
-	ip link set lo up
-
-	local port
-	mkdir -p /dev/virtio-ports
-	for port in /sys/class/virtio-ports/*; do
-		[ -e "$port/name" ] && ln -sf "../${port##*/}" "/dev/virtio-ports/$(<"$port/name")"
-	done
-
-	# Everything from notices on goes to the console log as well, in case the guest dies before dmesg can be read.
-	dmesg -n 6
-	echo "${JOB_HUNG:-40}" >/proc/sys/kernel/hung_task_timeout_secs 2>/dev/null
-	echo 1 >/proc/sys/kernel/sysrq
 	ulimit -c 0
 }
 
 load_driver() {
-	local module=$JOB_DRIVER dependency
-	[ -n "$module" ] || return 0
-	modprobe -a ib_uverbs rdma_ucm || return 1
-	for dependency in $(modinfo -F depends "$module" | tr , ' '); do
-		modprobe "$dependency" || return 1
-	done
-	insmod "$module" ${JOB_DRIVER_ARGS:-}
+	[ -n "$JOB_DRIVER" ] || return 0
+	if [ -z "${DRIVER_DEPENDS:-}" ]; then
+		DRIVER_DEPENDS=$(modinfo -F depends "$JOB_DRIVER")
+		# shellcheck disable=SC2086 # a list
+		modprobe -a ib_uverbs rdma_ucm ${DRIVER_DEPENDS//,/ } || return 1
+	fi
+	# shellcheck disable=SC2086 # a list
+	insmod "$JOB_DRIVER" ${JOB_DRIVER_ARGS:-} || return 1
+	[ ! -e /sys/module/softodp/sections/.text ] || echo "$(</sys/module/softodp/sections/.text)" >>"$LOG/driver-text"
 }
 
 # Where the processes of a run are, from outside: nothing here may wait for a lock that they hold.
@@ -77,7 +47,7 @@ dump_processes() {
 		cat "/proc/$pid/task/"*/stack 2>/dev/null
 	done
 	echo w >/proc/sysrq-trigger
-	dmesg | check_since "$1" | tail -n 150
+	check_since "$1" | tail -n 150
 }
 
 # The clock of a run: ends it, after a look at what it is doing; if even SIGKILL does not, ends the guest.
@@ -90,7 +60,7 @@ watchdog() {
 	read -r -t 20 <>"$RUN/never"
 	report "hung $name"
 	out "# $name: still there 20 s after SIGKILL"
-	dmesg >"$LOG/dmesg.log"
+	/bin/busybox dmesg >"$LOG/dmesg.log"
 	exec /bin/busybox reboot -f
 }
 
@@ -101,10 +71,9 @@ run_one() {
 	shift 2
 	CGROUP=/sys/fs/cgroup/run
 	RUN=/run/softodp
-	mkdir -p "$CGROUP"
-	rm -f "$RUN/never" "$RUN/pipe" "$RUN/time-out"
-	mkfifo "$RUN/never" "$RUN/pipe"
-	tee -a "$LOG/$name.log" <"$RUN/pipe" >"$RUN_OUT" &
+	/bin/busybox rm -f "$RUN/time-out"
+	[ -p "$RUN/pipe" ] || /bin/busybox mkfifo "$RUN/never" "$RUN/pipe"
+	/bin/busybox tee -a "$LOG/$name.log" <"$RUN/pipe" >"$RUN_OUT" &
 	tee=$!
 	(
 		echo 0 >"$CGROUP/cgroup.procs"
@@ -127,8 +96,8 @@ run_one() {
 	if [ "$RC" = 124 ]; then
 		echo "time-out after $limit s" >>"$LOG/$name.log"
 		cat "$LOG/$name.time-out" >>"$LOG/$name.log"
+		rm -f "$LOG/$name.time-out"
 	fi
-	rm -f "$LOG/$name.time-out"
 	take_dirty "$name"
 	echo "<5>softodp-run: $name: end, status $RC" >/dev/kmsg
 }
@@ -138,7 +107,7 @@ mark() { echo "<5>softodp-run: $1: start" >/dev/kmsg; }
 
 # take_dirty NAME: sets DIRTY to the kernel's complaints since NAME started.
 take_dirty() {
-	DIRTY=$(dmesg | check_since "$1" | check_dirty "${ALLOW:-}")
+	DIRTY=$(check_dirty "$1" "${ALLOW:-}")
 	[ -z "$DIRTY" ] || echo "$DIRTY" >>"$LOG/$1.log"
 }
 
@@ -178,7 +147,7 @@ run_shell() {
 
 set_up
 report "boot $(uname -r)"
-DIRTY=$(dmesg | check_dirty '')
+DIRTY=$(check_dirty '' '')
 report_dirty
 if [ "$JOB_KIND" != tests ]; then
 	mark driver

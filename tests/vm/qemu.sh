@@ -41,18 +41,23 @@ vm_initramfs() {
 
 # One guest at a time on a machine: two would only make each other's time limits lie.
 vm_lock() {
-	local file=/var/lock/softodp-vm.lock
-	{ : >>"$file"; } 2>/dev/null || file=$SD_CACHE/lock/vm
-	mkdir -p "$(dirname "$file")"
-	exec {VM_LOCK}>>"$file"
-	if ! flock -n "$VM_LOCK"; then
-		local waited=0
-		note "waiting for another test guest to end"
-		until flock -w 30 "$VM_LOCK"; do
-			waited=$((waited + 30))
-			note "still waiting, $waited s"
+	local base=/var/lock/softodp-vm.lock file waited=0 slot slots
+	# More than one at a time is for machines with cores to spare: a number in the cache folder, or in the environment.
+	slots=${SD_VM_SLOTS:-$(cat "$SD_CACHE/vm-slots" 2>/dev/null || echo 1)}
+	{ : >>"$base"; } 2>/dev/null || base=$SD_CACHE/lock/vm
+	mkdir -p "$(dirname "$base")"
+	while :; do
+		for ((slot = 1; slot <= slots; slot++)); do
+			file=$base
+			[ "$slot" = 1 ] || file=$base.$slot
+			exec {VM_LOCK}>>"$file"
+			! flock -n "$VM_LOCK" || return 0
+			exec {VM_LOCK}>&-
 		done
-	fi
+		[ $((waited % 30)) != 0 ] || note "waiting for another test guest to end, $waited s"
+		sleep 1
+		waited=$((waited + 1))
+	done
 }
 
 # vm_boot: from the VM_ variables of vm's options; the log folder is VM_LOG, the job file VM_JOB.
@@ -62,7 +67,7 @@ vm_boot() {
 	local terminal=(-serial "file:$VM_LOG/console.log")
 	accel=$(vm_accel)
 	append="console=ttyS0 panic=-1 oops=panic quiet mitigations=off page_poison=1 log_buf_len=4M net.ifnames=0"
-	append+=" softodp.job=$VM_JOB softodp.modules=$K_ROOT"
+	append+=" softodp.job=$VM_JOB softodp.modules=$K_ROOT softodp.host=softodp-${K_NAME//./-}"
 	if [ "$K_NAME" = debug ]; then
 		# ACPI costs minutes under the debug kernel.
 		machine=pc,acpi=off
@@ -119,14 +124,15 @@ vm_boot() {
 	fi
 }
 
-# What a dead guest said: from its first complaint on, or else the end.
+# What a dead guest said: from the first complaint of its last command on, or else the end.
 vm_last_words() {
-	local line
-	line=$(grep -nE "$CHECK_BAD" "$VM_LOG/console.log" | grep -vE "$CHECK_FINE" | head -n 1 | cut -d: -f1)
-	if [ -n "$line" ]; then
-		tail -n "+$line" "$VM_LOG/console.log" | head -n 40 >&2
+	local words
+	words=$(awk '/softodp-run: .*: start/ { n = 0 } { line[n++] = $0 } END { for (i = 0; i < n; i++) print line[i] }' \
+		"$VM_LOG/console.log" | grep -E -A 30 -m 1 "$CHECK_BAD") || true
+	if [ -n "$words" ]; then
+		echo "$words" >&2
 	else
-		tail -n 20 "$VM_LOG/console.log" >&2 || true
+		tail -n 15 "$VM_LOG/console.log" >&2 || true
 	fi
 }
 

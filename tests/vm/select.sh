@@ -37,9 +37,9 @@ select_boot() { select_header "$SD_VM/guest/$1.sh" boot; }
 
 # select_time KERNEL NAME...: the seconds that a guest may take for these tests, an upper bound.
 select_time() {
-	local kernel=$1 name limit sum=0 slow=1
+	local kernel=$1 name limit sum=0 slow=${SOFTODP_SLOW:-1}
 	shift
-	[ "$kernel" != debug ] || slow=4
+	[ "$kernel" != debug ] || slow=$((slow * 4))
 	for name in "$@"; do
 		limit=$(select_header "$SD_VM/guest/$name.sh" timeout)
 		sum=$((sum + ${limit:-60} * slow + 60))

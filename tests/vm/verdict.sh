@@ -80,10 +80,20 @@ verdict_guest() {
 		verdict_tap fail "$label: $1" "$why"
 		shift
 		VERDICT_REST=("$@")
-	elif [ "$status" != 0 ] && [ "$VERDICT_FAILED" = "$failed_before" ]; then
+	else
+		verdict_leaks "$label" "$log"
+	fi
+	if [ "$status" != 0 ] && [ "${#VERDICT_REST[@]}" = 0 ] && [ "$VERDICT_FAILED" = "$failed_before" ]; then
 		verdict_add fail "$label: guest" "its kernel complained, or it did not end well (status $status)"
 		verdict_tap fail "$label: guest"
 	fi
+}
+
+verdict_leaks() {
+	local verdict why
+	grep -q '^start kmemleak' "$2/report.log" || return 0
+	read -r _ verdict _ _ why < <(grep '^result [a-z]* kmemleak' "$2/report.log" || echo "result fail kmemleak 0 no answer")
+	verdict_add "$verdict" "$1: kmemleak" "$why"
 }
 
 # verdict_print: the failures again, and the last line; false if anything failed.

@@ -30,8 +30,14 @@ sd_wait() {
 	shift
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || { echo "sd_wait: gave up on: $*" >&2; return 1; }
-		sleep 0.1
+		sd_pause 0.1
 	done
+}
+
+# sd_pause SECONDS: without a process; an emulated guest feels every exec.
+sd_pause() {
+	[ -n "${SD_NEVER:-}" ] || exec {SD_NEVER}<> <(:)
+	read -r -t "$1" -u "$SD_NEVER" || true
 }
 
 # sd_load, sd_unload: the driver, as the guest was started with it.
@@ -64,21 +70,20 @@ sd_dummy() {
 
 # sd_gid DEV [PORT]: the index of the first RoCE v2 GID that holds an IPv4 address; false if there is none yet.
 sd_gid() {
-	local dir=/sys/class/infiniband/$1/ports/${2:-1} file
-	for file in "$dir"/gids/*; do
-		case $(cat "$file" 2>/dev/null) in
-		0000:0000:0000:0000:0000:ffff:*)
-			[ "$(cat "$dir/gid_attrs/types/${file##*/}" 2>/dev/null)" = "RoCE v2" ] || continue
-			echo "${file##*/}"
-			return 0
-			;;
-		esac
+	local dir=/sys/class/infiniband/$1/ports/${2:-1} i gid kind
+	for i in {0..15}; do
+		{ read -r gid <"$dir/gids/$i"; } 2>/dev/null || continue
+		[[ $gid == 0000:0000:0000:0000:0000:ffff:* ]] || continue
+		{ read -r kind <"$dir/gid_attrs/types/$i"; } 2>/dev/null || continue
+		[ "$kind" != "RoCE v2" ] || { echo "$i"; return 0; }
 	done
 	return 1
 }
 
 sd_device_ready() {
-	grep -q ACTIVE "/sys/class/infiniband/$1/ports/1/state" 2>/dev/null && sd_gid "$1" >/dev/null
+	local state
+	{ read -r state <"/sys/class/infiniband/$1/ports/1/state"; } 2>/dev/null || return 1
+	[[ $state == *ACTIVE* ]] && sd_gid "$1" >/dev/null
 }
 
 # sd_link NAME NETDEV [TYPE [NS]]: makes an RDMA device and waits until its port is active and its IPv4 GID is there.
@@ -88,7 +93,11 @@ sd_link() {
 	rxe | siw) modprobe "rdma_$type" 2>/dev/null || modprobe "$type" ;;
 	esac
 	sd_in "$ns" rdma link add "$name" type "$type" netdev "$netdev" || return
-	sd_in "$ns" bash -c ". '$SD_ROOT/tests/vm/guest/lib.sh'; sd_wait 20 sd_device_ready '$name'"
+	if [ -z "$ns" ]; then
+		sd_wait 20 sd_device_ready "$name"
+	else
+		sd_in "$ns" bash -c ". '$SD_ROOT/tests/vm/guest/lib.sh'; sd_wait 20 sd_device_ready '$name'"
+	fi
 }
 
 # sd_veth_pair [TYPE0 [TYPE1]]: two devices with a wire between them,
