@@ -88,8 +88,9 @@ static bool repeats_held(struct sodp_qp *qp, struct sk_buff *skb)
 }
 
 /*
- * The peer lost patience with the READ that waits and asks for what it misses,
- * from some PSN on. Answer that instead, when the bytes are there.
+ * The peer lost a response of the READ that is being answered, or its patience,
+ * and asks again, from some PSN on. Answer that instead: what we would send of
+ * the first one is of no use to it, and what it does not drop it asks for again.
  */
 static bool repeats_read(struct sodp_qp *qp, struct sk_buff *skb)
 {
@@ -129,16 +130,16 @@ bool sodp_resp_resume(struct sodp_qp *qp)
 	enum sodp_mem_result result;
 	unsigned long until;
 
+	if (resp->read.valid && !skb_queue_empty_lockless(&resp->rx))
+		absorb(qp, repeats_read);
 	if (!sodp_parked(&resp->park))
 		return true;
 	if (sodp_park_finish(&resp->park, &result)) {
 		trace_resume(qp->qpn, true, result);
 		return ended(qp, result);
 	}
-	if (resp->read_waits) {
-		absorb(qp, repeats_read);
+	if (resp->read_waits)
 		return false;
-	}
 	if (!resp->held)
 		return true; /* answered RNR: the queue is free */
 
