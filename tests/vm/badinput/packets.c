@@ -108,10 +108,12 @@ struct row {
 		.name = n, .packets = { __VA_ARGS__ }, .count = 1, \
 		.answer = nak, .counter = cnt, .error = true       \
 	}
-#define FATAL2(n, nak, cnt, ...)                                              \
-	{                                                                     \
-		.name = n, .packets = { __VA_ARGS__ }, .count = 2,            \
-		.answer = nak, .answer_psn = 1, .counter = cnt, .error = true \
+/* the receive that the first packet took ends as IBTA 11.6.2 says, not flushed */
+#define FATAL2(n, nak, cnt, ...)                                               \
+	{                                                                      \
+		.name = n, .packets = { __VA_ARGS__ }, .count = 2,             \
+		.answer = nak, .answer_psn = 1, .counter = cnt, .error = true, \
+		.wc = WC(IBV_WC_REM_INV_REQ_ERR)                               \
 	}
 #define INV "sent_invalid_request_err"
 #define ACC "sent_remote_access_err"
@@ -407,8 +409,8 @@ static void put64(uint8_t *b, uint64_t v)
 
 static size_t put_eth(uint8_t *b, const struct spec *s, struct dut *dut)
 {
-	uint64_t base = s->key < K_NUM ? (uintptr_t)dut->regions[s->key].buf
-				       : (uintptr_t)dut->regions[K_ALL].buf;
+	uint64_t base = s->key < K_NUM ? (uintptr_t)dut->regions[s->key].buf :
+					 (uintptr_t)dut->regions[K_ALL].buf;
 	uint64_t va = s->va == INT64_MIN ? UINT64_MAX - 15 : base + s->va;
 
 	switch (s->op) {
@@ -528,9 +530,9 @@ static bool check_answer(const struct row *row, struct peer *peer, char *why)
 
 static bool check_victim(const struct row *row, struct victim *v, char *why)
 {
-	int want = row->wc	? row->wc - 1
-		   : row->error ? IBV_WC_WR_FLUSH_ERR
-				: -1;
+	int want = row->wc    ? row->wc - 1 :
+		   row->error ? IBV_WC_WR_FLUSH_ERR :
+				-1;
 	int got = victim_completion(v, want < 0 ? 10 : 1000);
 	enum ibv_qp_state state = victim_state(v);
 

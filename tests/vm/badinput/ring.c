@@ -68,8 +68,8 @@ static struct rxe_queue_buf *new_ring(uintptr_t *before, int n, bool largest,
 		if (old)
 			continue;
 		if (!best ||
-		    (largest ? q->log2_elem_size > best->log2_elem_size
-			     : q->log2_elem_size < best->log2_elem_size)) {
+		    (largest ? q->log2_elem_size > best->log2_elem_size :
+			       q->log2_elem_size < best->log2_elem_size)) {
 			best = q;
 			if (size)
 				*size = sizes[i];
@@ -407,8 +407,8 @@ static void run_recv_rows(struct dut *dut)
 		w->dma.sge[0] = (struct rxe_sge){
 			.addr = (uintptr_t)r->buf + 4096,
 			.length = 256,
-			.lkey = recv_rows[i].lkey ? recv_rows[i].lkey
-						  : r->mr->lkey,
+			.lkey = recv_rows[i].lkey ? recv_rows[i].lkey :
+						    r->mr->lkey,
 		};
 		publish(p.rq);
 		send = good_wqe(&p);
