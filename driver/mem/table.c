@@ -126,7 +126,19 @@ static void free_node_rcu(struct rcu_head *head)
 	__free_page(container_of(head, struct page, rcu_head));
 }
 
-/* Unlink the nodes on @path that have become empty, from the leaf upwards. */
+/* Nothing PRESENT, and no count: those must never be freed. */
+static bool leaf_is_empty(const unsigned long *node)
+{
+	const atomic64_t *entry = (const atomic64_t *)node;
+	unsigned long i;
+
+	for (i = 0; i < SODP_TABLE_SLOTS; i++)
+		if (atomic64_read(entry + i))
+			return false;
+	return true;
+}
+
+/* Unlink the nodes on @way that have become empty, from the leaf upwards. */
 static unsigned int unlink_empty(struct sodp_table *table, struct descent *way)
 {
 	unsigned int level, freed = 0;
@@ -138,8 +150,7 @@ static unsigned int unlink_empty(struct sodp_table *table, struct descent *way)
 		if (*slot & COUNT_MASK)
 			break;
 		node = *slot;
-		/* Counts of transfers live here: never free them. */
-		if (level == 1 && memchr_inv(node_of(node), 0, PAGE_SIZE))
+		if (level == 1 && !leaf_is_empty(node_of(node)))
 			break;
 		WRITE_ONCE(*slot, 0);
 		if (level < table->levels)

@@ -96,16 +96,6 @@ static inline bool IS_ERR(const void *p)
 
 #define ERR_CAST(p) ((void *)(p))
 
-static inline void *memchr_inv(const void *start, int c, size_t bytes)
-{
-	const unsigned char *p = start;
-
-	for (; bytes; bytes--, p++)
-		if (*p != (unsigned char)c)
-			return (void *)p;
-	return NULL;
-}
-
 /* --- context ---------------------------------------------------------------- */
 
 struct shim_context {
