@@ -103,6 +103,8 @@ static void progress(struct sodp_qp *qp, u32 una)
 	struct sodp_req *req = &qp->req;
 
 	req->una = una;
+	if (req->window < SODP_SEND_WINDOW)
+		req->window++;
 	if (sodp_psn_diff(una, req->asked) > 0)
 		req->asked = una;
 	sodp_retry_progress(qp);
@@ -115,9 +117,9 @@ static void progress(struct sodp_qp *qp, u32 una)
 
 /*
  * The peer has got everything before @upto. False: a response to a READ or
- * atomic before it is missing; seen to.
+ * atomic before it is missing.
  */
-static bool acked(struct sodp_qp *qp, u32 upto)
+static bool advance(struct sodp_qp *qp, u32 upto)
 {
 	struct sodp_req *req = &qp->req;
 	u32 i = req->ring.index;
@@ -138,7 +140,13 @@ static bool acked(struct sodp_qp *qp, u32 upto)
 	}
 	if (una != req->una)
 		progress(qp, una);
-	if (una == upto)
+	return una == upto;
+}
+
+/* As above, and what is missing is asked for again. */
+static bool acked(struct sodp_qp *qp, u32 upto)
+{
+	if (advance(qp, upto))
 		return true;
 	sodp_retry_gap(qp);
 	return false;
@@ -193,8 +201,9 @@ static void handle_ack(struct sodp_qp *qp, const struct sodp_pkt *pkt)
 		break;
 	case SODP_AETH_RNR:
 		sodp_count(qp->dev->counters, SODP_CNT_RX_RNR);
-		if (acked(qp, pkt->psn))
-			sodp_retry_rnr(qp, SODP_AETH_VALUE(pkt->syndrome));
+		/* If a response is missing, it is asked for after the pause. */
+		advance(qp, pkt->psn);
+		sodp_retry_rnr(qp, SODP_AETH_VALUE(pkt->syndrome));
 		break;
 	case SODP_AETH_NAK:
 		handle_nak(qp, pkt);

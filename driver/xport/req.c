@@ -10,11 +10,15 @@
  * A WQE with a status waits for its turn: nothing behind it is sent, and it
  * completes when it is the oldest one.
  */
-#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "obs/trace.h"
 #include "xport/req.h"
+
+enum {
+	PROBE_TRIES =
+		4, /* faults for the sinks of one request, plus its SGEs */
+};
 
 struct budget {
 	int packets;
@@ -71,7 +75,6 @@ void sodp_req_park(struct sodp_qp *qp, u32 psn, struct sodp_miss *miss)
 		   miss->length, miss->write);
 	sodp_count(qp->dev->counters, SODP_CNT_REQ_PARKS);
 	req->park_psn = psn;
-	req->resolved = false;
 	sodp_park_start(&req->park, &req->side, miss);
 }
 
@@ -84,10 +87,8 @@ static void end_park(struct sodp_qp *qp)
 	if (!sodp_park_finish(&req->park, &result))
 		return;
 	trace_resume(qp->qpn, false, result);
-	if (result == SODP_MEM_OK) {
-		req->resolved = true;
+	if (result == SODP_MEM_OK)
 		return;
-	}
 	wqe = sodp_req_find(req, req->park_psn);
 	if (wqe)
 		wqe->status = IB_WC_LOC_PROT_ERR;
@@ -139,7 +140,7 @@ static void sent(struct sodp_qp *qp, const struct sodp_send_wqe *wqe, u32 psns,
 		req->asked = req->psn;
 		req->since_ack_req = 0;
 	}
-	req->resolved = false;
+	req->probes = 0;
 	req->send_off += bytes;
 	if (req->send_off == wqe->length || sodp_wqe_is_atomic(wqe)) {
 		req->send = sodp_req_next(req, req->send);
@@ -183,7 +184,7 @@ static bool want_ack(struct sodp_req *req, bool last)
 	u32 in_flight = sodp_psn_diff(req->psn, req->una) + 1;
 
 	return last || ++req->since_ack_req >= SODP_ACK_EVERY ||
-	       in_flight >= SODP_SEND_WINDOW;
+	       in_flight >= req->window;
 }
 
 static enum sodp_mem_result gather(struct sodp_qp *qp,
@@ -246,8 +247,8 @@ static bool send_data(struct sodp_qp *qp, struct sodp_send_wqe *wqe,
 }
 
 /*
- * The sinks are made ready before the request goes out, once: memory that
- * cannot stay in all at once must not keep us from trying.
+ * The sinks are made ready before the request goes out, within reason: memory
+ * that cannot stay in all at once must not keep us from trying.
  */
 static bool sinks_ready(struct sodp_qp *qp, struct sodp_send_wqe *wqe, u32 n)
 {
@@ -255,12 +256,13 @@ static bool sinks_ready(struct sodp_qp *qp, struct sodp_send_wqe *wqe, u32 n)
 	enum sodp_mem_result result;
 	struct sodp_miss miss;
 
-	if (req->resolved && req->psn == req->park_psn)
+	if (req->probes > wqe->num_sge + PROBE_TRIES)
 		return true;
 	result = sodp_sgl_probe(qp, wqe->sge, wqe->num_sge, req->send_off, n,
 				true, &miss);
 	if (result == SODP_MEM_OK)
 		return true;
+	req->probes++;
 	blocked(qp, wqe, result, &miss);
 	return false;
 }
@@ -324,7 +326,7 @@ static bool send_request(struct sodp_qp *qp, struct sodp_send_wqe *wqe)
 static bool may_send(const struct sodp_qp *qp, const struct sodp_send_wqe *wqe)
 {
 	const struct sodp_req *req = &qp->req;
-	s32 in_flight = sodp_psn_diff(req->psn, req->una);
+	u32 in_flight = sodp_psn_diff(req->psn, req->una);
 
 	if (wqe->status || req->rnr_wait)
 		return false;
@@ -335,7 +337,10 @@ static bool may_send(const struct sodp_qp *qp, const struct sodp_send_wqe *wqe)
 	    req->rd_atomic)
 		return false;
 	if (!sodp_wqe_needs_response(wqe))
-		return in_flight < SODP_SEND_WINDOW;
+		return in_flight < req->window;
+	/* After a loss READs come one by one: their answers are long. */
+	if (req->window < SODP_SEND_WINDOW && in_flight >= req->window)
+		return false;
 	return in_flight < SODP_READ_WINDOW &&
 	       req->rd_atomic < qp->attr.max_rd_atomic;
 }
@@ -449,6 +454,7 @@ void sodp_req_start(struct sodp_qp *qp)
 	req->psn = req->una;
 	req->psn_max = req->una;
 	req->asked = req->una;
+	req->window = SODP_SEND_WINDOW;
 	sodp_retry_progress(qp);
 }
 
@@ -465,7 +471,7 @@ void sodp_req_reset(struct sodp_qp *qp)
 	req->send_off = 0;
 	req->since_ack_req = 0;
 	req->rd_atomic = 0;
-	req->resolved = false;
+	req->probes = 0;
 	req->reread = false;
 }
 

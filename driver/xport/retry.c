@@ -7,12 +7,17 @@
  * means seven), rnr_retries for a receiver that is not ready (seven means for
  * ever). Waiting for a fault, ours or the peer's, spends no retries.
  *
+ * Every loss halves the window, every answer lets it grow by one: going back
+ * over many packets that were only late would make all of them later still.
+ *
  * Timers only leave a bit and kick.
  */
 #include "xport/req.h"
 
 enum {
 	RNR_FOREVER = 7,
+	MIN_WINDOW = 4, /* packets, where much is lost or reordered */
+	MAX_BACKOFF = 4, /* IBTA lets a time-out take four times its time */
 };
 
 static void retry_fired(struct timer_list *timer)
@@ -69,14 +74,19 @@ void sodp_retry_progress(struct sodp_qp *qp)
 
 /* --- time --- */
 
-/* 4.096 us * 2^n, 0: for ever. A jiffy may be nearly over already: two. */
+/*
+ * 4.096 us * 2^n, 0: for ever. A jiffy may be nearly over already: two. More
+ * for each retry in vain, so that repeats do not choke what is slow.
+ */
 static unsigned long ack_timeout(const struct sodp_qp *qp)
 {
+	u32 spent = qp->attr.retry_cnt - qp->req.retries;
 	u8 n = qp->attr.timeout & 0x1f;
 
 	if (!n)
 		return 0;
-	return max(nsecs_to_jiffies(4096ULL << n) + 1, 2UL);
+	return max(nsecs_to_jiffies(4096ULL << n) + 1, 2UL) *
+	       min_t(u32, 1 + spent / 2, MAX_BACKOFF);
 }
 
 /*
@@ -120,6 +130,7 @@ static void resend(struct sodp_qp *qp)
 	}
 	req->retries--;
 	req->since = jiffies;
+	req->window = max_t(u32, req->window / 2, MIN_WINDOW);
 	sodp_count(qp->dev->counters, SODP_CNT_RETRANSMITS);
 	sodp_req_rewind(qp);
 }

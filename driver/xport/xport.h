@@ -170,6 +170,8 @@ struct sodp_req {
 	u32 psn; /* next PSN to send; rewound by go-back-N */
 	u32 psn_max; /* first PSN never sent yet */
 	u32 una; /* oldest unacknowledged PSN */
+	u32 window; /* unacknowledged PSNs allowed: SODP_SEND_WINDOW, less
+		     * after a loss */
 	u32 since_ack_req; /* packets */
 	u32 rd_atomic; /* READs and atomics in flight */
 	u8 retries; /* left */
@@ -183,7 +185,7 @@ struct sodp_req {
 	struct timer_list rnr_timer;
 	struct sodp_park park;
 	u32 park_psn; /* nothing from here on is sent while it waits */
-	bool resolved; /* its fault ended well: no second probe at park_psn */
+	u8 probes; /* faults for the sinks of the request that is next */
 	bool reread; /* the park is for a READ/atomic sink: ask again after it */
 };
 
