@@ -16,4 +16,5 @@ else
 	"$SD_BIN/uffd" --dev sodp0 --faults 600 --qps 100
 fi
 # The process that was killed has left nothing.
-sd_wait 10 test "$(rdma resource show qp | grep -c 'comm uffd')" = 0
+gone() { ! rdma resource show qp | grep -q 'comm uffd'; }
+sd_wait 10 gone

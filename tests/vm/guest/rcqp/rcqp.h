@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef GUEST_RCQP_H
+#define GUEST_RCQP_H
+
+#include "verbs.h"
+
+#define BUF	(256 * 1024UL)
+#define WAIT_MS 20000
+
+/* Two buffers, each one region; the second one is what the peer accesses. */
+struct buffers {
+	uint8_t *near, *far;
+	struct ibv_mr *near_mr, *far_mr;
+};
+
+extern struct rd_dev dev;
+extern struct buffers bufs;
+
+void check(bool ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void skip(const char *why);
+
+/* An operation between the buffers; SEND needs a receive posted. */
+struct rd_op op_of(enum ibv_wr_opcode opcode, uint32_t len);
+/* The next asynchronous event's type within @ms, or -1. It is acknowledged. */
+int next_event(unsigned int ms);
+
+struct test {
+	const char *name;
+	void (*run)(void);
+};
+
+extern const struct test state_tests[], data_tests[], event_tests[];
+
+#endif
