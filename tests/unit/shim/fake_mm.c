@@ -376,7 +376,7 @@ long sodp_get_user_pages_remote(struct mm_struct *mm, unsigned long start,
 		fault(mm, v, start, write);
 		if (!pages)
 			continue;
-		shim_slow_lookups++;
+		__atomic_add_fetch(&shim_slow_lookups, 1, __ATOMIC_RELAXED);
 		pages[i] = get_mapped(mm, v, start, write);
 		if (!pages[i])
 			return i;
