@@ -190,7 +190,7 @@ enum sodp_step sodp_resp_pass(struct sodp_side *side)
 
 static void hold_timer_fired(struct timer_list *t)
 {
-	struct sodp_qp *qp = from_timer(qp, t, resp.hold_timer);
+	struct sodp_qp *qp = container_of(t, struct sodp_qp, resp.hold_timer);
 
 	sodp_side_kick(&qp->resp.side);
 }
