@@ -12,7 +12,7 @@
 typedef unsigned long long ull;
 
 /*
- * Where things happen. Traffic goes to a spot each 32 MiB; the other acts use
+ * Where things happen. Traffic goes to a spot each 64 MiB; the other acts use
  * windows between spots.
  */
 enum {
@@ -83,7 +83,7 @@ bool act_register(struct region *region)
 		return false;
 	}
 	now = moment(region);
-	pages = resident(region, false);
+	pages = resident(region, true);
 	return claim(
 		"on-demand", why.kind == SOFTODP_KIND_ON_DEMAND && !pages,
 		!now.mr.resident_pages && !now.mr.page_faults &&
@@ -327,8 +327,13 @@ void act_discard(struct region *region)
 
 /* --- 6: swap -------------------------------------------------------------- */
 
+/*
+ * Twice: what the device has used lately is young to the kernel, as if a CPU
+ * had used it, and the first call only makes it old.
+ */
 static void page_out(void *window)
 {
+	madvise(window, SWAP_WINDOW, MADV_PAGEOUT);
 	madvise(window, SWAP_WINDOW, MADV_PAGEOUT);
 }
 
@@ -355,7 +360,7 @@ static struct report churn(struct region *region, char *window, uint32_t passes)
 
 void act_swap(struct region *region)
 {
-	const uint32_t passes = 3;
+	const uint32_t passes = 2;
 	const uint64_t pages = SWAP_WINDOW / PAGE;
 	char *window = AT(region, 40);
 	struct report filled, back, churned;

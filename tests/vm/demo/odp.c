@@ -51,7 +51,8 @@ static void show_counters(const struct region *region)
 	};
 	struct moment now = moment(region);
 
-	heading("What was counted");
+	heading("At the end");
+	resident(region, true);
 	say("region: page_faults %llu (%llu pages), page_invalidations %llu (%llu pages), table %llu KiB",
 	    (unsigned long long)now.mr.page_faults,
 	    (unsigned long long)now.mr.page_faults_handled,

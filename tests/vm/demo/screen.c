@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "screen.h"
@@ -12,6 +13,7 @@ static struct {
 	bool terminal;
 	bool bar; /* a bar is on the screen */
 	int failed;
+	struct timespec start;
 	const char *bold, *dim, *good, *bad, *blue, *off;
 } screen = { .bold = "",
 	     .dim = "",
@@ -23,6 +25,7 @@ static struct {
 void screen_open(const char *results, bool colour)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	clock_gettime(CLOCK_MONOTONIC, &screen.start);
 	screen.terminal = colour;
 	if (colour) {
 		screen.bold = "\033[1m";
@@ -67,6 +70,15 @@ void progress(const char *what, uint64_t done, uint64_t total)
 	fflush(stdout);
 }
 
+static double elapsed(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec - screen.start.tv_sec +
+	       (now.tv_nsec - screen.start.tv_nsec) / 1e9;
+}
+
 void heading(const char *format, ...)
 {
 	va_list args;
@@ -76,7 +88,8 @@ void heading(const char *format, ...)
 	va_start(args, format);
 	vprintf(format, args);
 	va_end(args);
-	printf("%s\n", screen.off);
+	printf("%s  %s(%.0f s)%s\n", screen.off, screen.dim, elapsed(),
+	       screen.off);
 }
 
 void say(const char *format, ...)
