@@ -112,7 +112,7 @@ static void set_address(struct sodp_qp *qp, const struct rdma_ah_attr *ah)
 	/* A new one: what was cached of the old route goes. */
 	sodp_flow_destroy(&qp->flow);
 	sodp_flow_init(&qp->flow);
-	qp->flow.net = dev_net(qp->dev->ndev);
+	qp->flow.net = qp->dev->net;
 	qp->flow.saddr = gid_addr(&ah->grh.sgid_attr->gid)->s6_addr32[3];
 	qp->attr.ah_attr = *ah;
 	/* ib_core holds the GID entry, for us as for itself. */

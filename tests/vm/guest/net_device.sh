@@ -5,7 +5,7 @@
 # modes: preempt
 #
 # The device follows its netdev: MTU, port state and its events, its end in every way. One UDP port for each namespace.
-set -euo pipefail
+set -Eeuo pipefail
 . "$(dirname "$0")/lib.sh"
 
 PORT=4791

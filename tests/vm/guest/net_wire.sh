@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# timeout: 120
+# timeout: 200
 # kernels: stock
 #
 # What our packets look like to a third party on the wire, and whether stock rdma_rxe and we take each other's. The peer is
 #
 #   initial namespace: rdma_rxe 10.9.1.1 (v0) -------- (v1) 10.9.1.2 softodp: namespace "peer"
-set -euo pipefail
+set -Eeuo pipefail
 . "$(dirname "$0")/lib.sh"
 
 work=$(mktemp -d)
@@ -14,9 +14,9 @@ trap 'tail -n 20 "$work"/*' ERR
 
 # watch_start INTERFACE, watch_end: wirecheck.py in between
 watch_start() {
-	python3 "$SD_ROOT/tests/vm/guest/wirecheck.py" "$1" 60 >"$work/watch" 2>&1 &
+	python3 "$SD_ROOT/tests/vm/guest/wirecheck.py" "$1" 600 >"$work/watch" 2>&1 &
 	watcher=$!
-	sd_wait 10 grep -q ready "$work/watch"
+	sd_wait 60 grep -q ready "$work/watch"
 }
 
 watch_end() {
@@ -32,10 +32,10 @@ pingpong() {
 	shift 5
 	sgid=$(sd_in "$sns" bash -c ". $SD_ROOT/tests/vm/guest/lib.sh; sd_gid $sdev")
 	cgid=$(sd_in "$cns" bash -c ". $SD_ROOT/tests/vm/guest/lib.sh; sd_gid $cdev")
-	sd_in "$sns" timeout 20 ibv_rc_pingpong -d "$sdev" -g "$sgid" "$@" >"$work/server" 2>&1 &
+	sd_in "$sns" timeout 40 ibv_rc_pingpong -d "$sdev" -g "$sgid" "$@" >"$work/server" 2>&1 &
 	server=$!
-	sd_wait 10 sd_in "$sns" bash -c "ss -Hltn sport = :18515 | grep -q ."
-	sd_in "$cns" timeout 20 ibv_rc_pingpong -d "$cdev" -g "$cgid" "$@" "$ip" >"$work/client" 2>&1
+	sd_wait 30 sd_in "$sns" bash -c "ss -Hltn sport = :18515 | grep -q ."
+	sd_in "$cns" timeout 40 ibv_rc_pingpong -d "$cdev" -g "$cgid" "$@" "$ip" >"$work/client" 2>&1
 	wait "$server"
 	echo "ok $sdev <- $cdev $*"
 }
@@ -47,9 +47,9 @@ ip link set lo up
 watch_start v0
 for options in "-m 1024 -s 4096" "-m 4096 -s 65536" "-m 256 -s 1001" "-m 1024 -s 1"; do
 	# shellcheck disable=SC2086
-	pingpong "$SD_DEV0" "" "$SD_DEV1" "$SD_NS1" "$SD_IP0" $options -n 50 -c
+	pingpong "$SD_DEV0" "" "$SD_DEV1" "$SD_NS1" "$SD_IP0" $options -n 20 -c
 	# shellcheck disable=SC2086
-	pingpong "$SD_DEV1" "$SD_NS1" "$SD_DEV0" "" "$SD_IP1" $options -n 50 -c
+	pingpong "$SD_DEV1" "$SD_NS1" "$SD_DEV0" "" "$SD_IP1" $options -n 20 -c
 done
 watch_end
 grep -q "^$SD_IP1 packets [0-9]\{3,\}" "$work/watch" || sd_fail "too few packets of ours were seen"
