@@ -268,6 +268,7 @@ static void run_pair(unsigned int qp, enum arena_kind local,
 		     enum arena_kind remote)
 {
 	unsigned int before = run.cases;
+	uint64_t start = now_ms();
 	enum op op;
 
 	for (op = 0; op < NUM_OPS; op++) {
@@ -277,9 +278,9 @@ static void run_pair(unsigned int qp, enum arena_kind local,
 			run_group(op, qp, local, remote);
 	}
 	if (run.cases > before)
-		tap_note("mtu %u, %s -> %s: %u cases", mtus[qp],
+		tap_note("mtu %u, %s -> %s: %u cases, %.1f s", mtus[qp],
 			 arena_names[local], arena_names[remote],
-			 run.cases - before);
+			 run.cases - before, (now_ms() - start) / 1000.0);
 }
 
 static void run_matrix(void)

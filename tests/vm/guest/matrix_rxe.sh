@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# timeout: 400
+# timeout: 500
 # kernels: stock
 #
 # The byte matrix between softodp in a network namespace and the kernel's own rdma_rxe in the initial one, both ways.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# timeout: 300
+# timeout: 400
 # kernels: stock debug
 #
 # The byte matrix between two devices with a wire between them.

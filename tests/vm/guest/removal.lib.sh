@@ -23,7 +23,7 @@ bounded() {
 	echo "# $*: $((SECONDS - start)) s"
 }
 
-traffic_gone() { [ ! -e "/proc/$TRAFFIC" ] || grep -q '^State:.*Z' "/proc/$TRAFFIC/status"; }
+traffic_gone() { [ ! -e "/proc/$TRAFFIC" ] || grep -q '^State:.*Z' "/proc/$TRAFFIC/status" 2>/dev/null; }
 
 # traffic_ends STATUS: the process ends soon, with this status.
 traffic_ends() {

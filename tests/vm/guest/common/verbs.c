@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "verbs.h"
 
@@ -75,7 +76,7 @@ static void set_defaults(struct rd_qp_opts *o, const struct rd_dev *dev)
 	o->rd_atomic = o->rd_atomic ?: 16;
 	if (o->rd_atomic > (unsigned int)dev->attr.orig_attr.max_qp_rd_atom)
 		o->rd_atomic = dev->attr.orig_attr.max_qp_rd_atom;
-	o->timeout = o->timeout ?: 14;
+	o->timeout = o->timeout ?: 16;
 	if (!o->retry && !o->zero_retry)
 		o->retry = 7;
 	if (!o->rnr_retry && !o->zero_rnr_retry)
@@ -252,9 +253,9 @@ int rd_post(struct rd_qp *q, const struct rd_op *op)
 	struct ibv_send_wr *bad, wr = {
 		.wr_id = op->id,
 		.sg_list = op->sge ?: &one,
-		.num_sge = op->sge   ? op->num_sge
-			   : op->len ? 1
-				     : 0,
+		.num_sge = op->sge ? op->num_sge :
+			   op->len ? 1 :
+				     0,
 		.opcode = op->opcode,
 		.send_flags = op->flags |
 			      (op->unsignaled ? 0 : IBV_SEND_SIGNALED),
@@ -287,6 +288,7 @@ int rd_post_recv(struct rd_qp *q, struct ibv_sge *sge, int num_sge, uint64_t id)
 
 int rd_wait(struct ibv_cq *cq, struct ibv_wc *wc, unsigned int ms)
 {
+	const struct timespec nap = { 0, 50000 };
 	uint64_t end = now_ms() + ms;
 	unsigned int spins = 0;
 	struct ibv_wc mine;
@@ -304,11 +306,11 @@ int rd_wait(struct ibv_cq *cq, struct ibv_wc *wc, unsigned int ms)
 			continue;
 		if (now_ms() > end)
 			return -1;
-		/* A softirq or worker may need this CPU. */
-		if (spins < 100000)
+		/* A softirq, worker or handler may need this CPU. */
+		if (spins < 4096)
 			sched_yield();
 		else
-			sleep_ms(1);
+			nanosleep(&nap, NULL);
 	}
 }
 

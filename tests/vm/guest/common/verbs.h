@@ -30,7 +30,7 @@ struct rd_qp_opts {
 	unsigned int mtu; /* bytes; 0: 1024 */
 	unsigned int sq, rq, sge, inline_data; /* 0: 64, 64, 4, 0 */
 	unsigned int rd_atomic; /* 0: 16, or what the device has */
-	unsigned int timeout, retry, rnr_retry, rnr_timer; /* 0: 14, 7, 7, 1 */
+	unsigned int timeout, retry, rnr_retry, rnr_timer; /* 0: 16, 7, 7, 1 */
 	bool zero_retry, zero_rnr_retry; /* when 0 is meant */
 	uint32_t psn;
 	bool sq_sig_all;

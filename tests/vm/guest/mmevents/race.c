@@ -19,6 +19,8 @@ struct shared {
 	uint64_t device; /* WRITEs */
 };
 
+#define AROUND 64 /* pages of the mapping, the shared one in the middle */
+
 static struct {
 	struct shared *at;
 	volatile bool stop;
@@ -59,7 +61,8 @@ static void by_fork(void)
 static void by_reclaim(void)
 {
 	drain_batches(cpu.at);
-	madvise(cpu.at, PAGE, MADV_PAGEOUT);
+	madvise((uint8_t *)cpu.at - AROUND / 2 * PAGE, AROUND * PAGE,
+		MADV_PAGEOUT);
 	sleep_ms(1);
 }
 
@@ -107,11 +110,16 @@ static void third_thread(void (*move)(void), uint64_t moves)
 	pthread_t cpu_thread, mover;
 	uint64_t end, rounds = 0;
 	struct ibv_mr *mr;
+	uint8_t *base;
 	struct watch w;
 
 	memset(&cpu, 0, sizeof(cpu));
-	cpu.at = map_anon(PAGE);
-	mr = reg_odp(cpu.at, PAGE);
+	/* Alone, a page would stay in a CPU's batch, where reclaim is blind. */
+	base = map_anon(AROUND * PAGE);
+	memset(base, 1, AROUND * PAGE);
+	cpu.at = (struct shared *)(base + AROUND / 2 * PAGE);
+	memset(cpu.at, 0, PAGE);
+	mr = reg_odp(base, AROUND * PAGE);
 	watch_start(&w);
 	pthread_create(&cpu_thread, NULL, cpu_run, NULL);
 	pthread_create(&mover, NULL, move_run, &move);
@@ -133,7 +141,7 @@ static void third_thread(void (*move)(void), uint64_t moves)
 	watch_faults(&w, moves);
 	watch_invalidations(&w, moves);
 	dereg(mr);
-	munmap(cpu.at, PAGE);
+	munmap(base, AROUND * PAGE);
 }
 
 static void third_thread_fork(void)
