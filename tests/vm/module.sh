@@ -41,7 +41,7 @@ rsync -a --delete --filter='P *.o' --filter='P .*' --filter='P *.ko' --filter='P
 	--exclude CMakeLists.txt "$SD_ROOT/driver/" "$out/"
 rsync -a --delete "$SD_ROOT/include/" "$out/include/"
 
-build=(make -C "$K_HEADERS" "M=$out" "KCFLAGS=-I$out/include $*" ${W:+"W=$W"} ${C:+"C=$C"} ${CHECK:+"CHECK=$CHECK"}
+build=(nice -n 10 make -C "$K_HEADERS" "M=$out" "KCFLAGS=-I$out/include $*" ${W:+"W=$W"} ${C:+"C=$C"} ${CHECK:+"CHECK=$CHECK"}
 	-j"$(nproc)" modules)
 if [ -z "$K_CHROOT" ]; then
 	"${build[@]}"
