@@ -10,6 +10,8 @@
  * Nobody waits for the owner except sodp_side_stop(), which sleeps.
  */
 #include <linux/bitops.h>
+#include <linux/delay.h>
+#include <linux/interrupt.h>
 #include <linux/wait_bit.h>
 
 #include "xport.h"
@@ -23,7 +25,7 @@ enum {
 enum {
 	RUN_PASSES =
 		2, /* where a packet or a doorbell came, then a work item */
-	WORK_PASSES = 8, /* in a work item, then to the end of its queue */
+	WORK_PASSES = 2, /* in a work item, then to the end of its queue */
 };
 
 static struct workqueue_struct *wq;
@@ -81,10 +83,25 @@ static bool run(struct sodp_side *side, int passes)
 	return false;
 }
 
+/*
+ * Back-pressure. What a pass sends over loopback or veth waits in this CPU's
+ * backlog for a softirq; a sender that is faster than that drops packets, its
+ * own and those of others. Softirqs that are still pending here have been left
+ * to ksoftirqd, and it needs the CPU that we would take.
+ */
+static void let_softirqs_catch_up(void)
+{
+	int patience = 100;
+
+	while (local_softirq_pending() && patience--)
+		usleep_range(50, 200);
+}
+
 static void side_work(struct work_struct *work)
 {
 	struct sodp_side *side = container_of(work, struct sodp_side, work);
 
+	let_softirqs_catch_up();
 	if (run(side, WORK_PASSES))
 		queue_work(wq, work);
 }
@@ -150,9 +167,11 @@ void sodp_side_destroy(struct sodp_side *side)
 
 int sodp_sched_init(void)
 {
-	/* Apart from the faults' queue: those may sleep for long. */
-	wq = alloc_workqueue("softodp_xport",
-			     WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM, 0);
+	/*
+	 * Apart from the faults' queue: those may sleep for long. Not of high
+	 * priority: ksoftirqd, which receives, is not either.
+	 */
+	wq = alloc_workqueue("softodp_xport", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	return wq ? 0 : -ENOMEM;
 }
 
