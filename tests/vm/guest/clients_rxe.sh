@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# timeout: 120
+# timeout: 200
 # kernels: stock
 #
 # ibv_rc_pingpong and perftest between softodp in a network namespace and the kernel's rdma_rxe in the initial one.

@@ -3,7 +3,7 @@
 # timeout: 90
 # kernels: stock debug
 #
-# The device is closed with regions, QPs and traffic alive.
+# The device is closed with regions and QPs alive and work posted to them.
 set -euo pipefail
 . "$(dirname "$0")/removal.lib.sh"
 
@@ -16,7 +16,6 @@ kill "$TRAFFIC"
 sd_wait 10 no_resources || sd_fail "left: $(rdma resource show)"
 [ -e "/proc/$TRAFFIC" ] || sd_fail "the process is gone"
 bounded 20 rdma link del sodp0
-# The process still has the rings mapped.
 nothing_left
 kill "$TRAFFIC"
 traffic_ends 0

@@ -7,7 +7,7 @@
  * Creates FILE when everything runs. When the device is removed, says so and
  * ends with status 0; with --hold it first keeps its descriptors and mappings,
  * and goes on using them, until SIGTERM. With --close it closes the device at
- * SIGTERM, with everything alive and in use, then waits for another one.
+ * SIGTERM, with everything alive and work posted, then waits for another one.
  * --dead: some faults wait for a userfaultfd handler that never answers.
  */
 
@@ -163,6 +163,41 @@ static bool device_gone(void)
 	return ibv_query_port(dev.ctx, 1, &port) != 0;
 }
 
+/*
+ * Closes the device in the middle of work, everything on it alive. A mapping of
+ * a queue keeps the descriptor's file open, so they go first.
+ */
+static void close_device(unsigned int n)
+{
+	struct rd_op op = { .opcode = IBV_WR_RDMA_WRITE, .len = 16 * PAGE };
+	unsigned long start, end;
+	unsigned int i, k;
+	char line[256];
+	FILE *maps;
+
+	stop = true;
+	for (i = 0; i < n; i++)
+		pthread_join(pairs[i].thread, NULL);
+	for (i = 0; i < n; i++) {
+		op.addr = (uintptr_t)pairs[i].mem;
+		op.raddr = op.addr + PAGES * PAGE;
+		op.lkey = pairs[i].mr->lkey;
+		op.rkey = pairs[i].mr->rkey;
+		for (k = 0; k < 32; k++)
+			rd_post(&pairs[i].a, &op);
+	}
+	maps = fopen("/proc/self/maps", "r");
+	while (maps && fgets(line, sizeof(line), maps))
+		if (strstr(line, "/uverbs") &&
+		    sscanf(line, "%lx-%lx", &start, &end) == 2)
+			munmap((void *)start, end - start);
+	fclose(maps);
+	close(dev.ctx->cmd_fd);
+	close(dev.ctx->async_fd);
+	printf("closed\n");
+	fflush(stdout);
+}
+
 static void announce(const char *file)
 {
 	int fd;
@@ -247,10 +282,7 @@ int main(int argc, char **argv)
 		sleep_ms(20);
 	}
 	if (closes && told) {
-		close(dev.ctx->cmd_fd);
-		close(dev.ctx->async_fd);
-		printf("closed\n");
-		fflush(stdout);
+		close_device(n);
 		while (told < 2)
 			sleep_ms(20);
 		return 0;
