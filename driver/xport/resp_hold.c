@@ -113,6 +113,7 @@ static bool ended(struct sodp_qp *qp, enum sodp_mem_result result)
 {
 	struct sodp_resp *resp = &qp->resp;
 
+	resp->rnr_backoff = 0; /* the next one may be a quick one */
 	if (!resp->read_waits) {
 		resp->failed = result;
 		return true;
