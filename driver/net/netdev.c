@@ -46,8 +46,8 @@ static void announce(struct sodp_dev *dev, enum ib_port_state state)
 	struct ib_event event = {
 		.device = &dev->ibdev,
 		.element.port_num = 1,
-		.event = state == IB_PORT_ACTIVE ? IB_EVENT_PORT_ACTIVE
-						 : IB_EVENT_PORT_ERR,
+		.event = state == IB_PORT_ACTIVE ? IB_EVENT_PORT_ACTIVE :
+						   IB_EVENT_PORT_ERR,
 	};
 
 	ASSERT_RTNL();

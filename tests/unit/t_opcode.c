@@ -60,8 +60,8 @@ static void test_rows(void **state)
 		assert_int_equal(sodp_hdr_len(rc[i].opcode), rc[i].len);
 		assert_int_equal(info->flags &
 					 (SODP_IS_REQUEST | SODP_IS_RESPONSE),
-				 rc[i].class == 'q' ? SODP_IS_REQUEST
-						    : SODP_IS_RESPONSE);
+				 rc[i].class == 'q' ? SODP_IS_REQUEST :
+						      SODP_IS_RESPONSE);
 		assert_int_equal(info->flags & (SODP_IS_FIRST | SODP_IS_LAST),
 				 place_flags(rc[i].place));
 		assert_int_equal(!!(info->flags & SODP_HAS_PAYLOAD),
@@ -77,11 +77,11 @@ static void test_classes(void **state)
 
 	(void)state;
 	for (u32 op = 0; op <= 0x14; op++) {
-		u32 want = op <= 0x05	? SODP_IS_SEND
-			   : op <= 0x0b ? SODP_IS_WRITE
-			   : op <= 0x10 ? SODP_IS_READ
-			   : op == 0x11 ? 0
-					: SODP_IS_ATOMIC;
+		u32 want = op <= 0x05 ? SODP_IS_SEND :
+			   op <= 0x0b ? SODP_IS_WRITE :
+			   op <= 0x10 ? SODP_IS_READ :
+			   op == 0x11 ? 0 :
+					SODP_IS_ATOMIC;
 
 		assert_int_equal(sodp_opcode((u8)op)->flags & all, want);
 	}

@@ -233,8 +233,8 @@ static void test_pad(void **state)
 		for (u8 pad = 0; pad < 4; pad++) {
 			bytes[1] = (u8)(pad << 4);
 			assert_int_equal(parse(bytes, need, &pkt),
-					 pad ? SODP_PARSE_HEADER
-					     : SODP_PARSE_OK);
+					 pad ? SODP_PARSE_HEADER :
+					       SODP_PARSE_OK);
 			assert_int_equal(parse(bytes, need + 4, &pkt),
 					 SODP_PARSE_OK);
 			assert_int_equal(pkt.payload_len, 4 - pad);
