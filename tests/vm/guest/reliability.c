@@ -6,32 +6,18 @@
  *   reliability --dev D stream    all operations, many outstanding, random
  *                                 lengths; the wire may lose and reorder
  *   reliability --dev D rules     retries, RNR, errors in order, fences
+ *   reliability --dev D churn     queue pairs and regions that go under traffic
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "common/verbs.h"
+#include "reliability/reliability.h"
 
-enum {
-	SLOTS = 16, /* operations outstanding */
-	SLOT_SIZE = 64 * 1024,
-	COUNTER_ADD = 3,
-};
+struct rd_dev dev;
 
-static struct rd_dev dev;
-
-/* Local slots, then remote slots, then what atomics work on. */
-struct area {
-	uint8_t *local, *remote, *expected;
-	uint64_t *counter;
-	size_t size;
-	struct ibv_mr *mr;
-};
-
-static void area_create(struct area *a, bool on_demand)
+void area_create(struct area *a, bool on_demand)
 {
 	a->size = 2UL * SLOTS * SLOT_SIZE + PAGE;
 	a->local = mmap(NULL, a->size, PROT_READ | PROT_WRITE,
@@ -47,7 +33,7 @@ static void area_create(struct area *a, bool on_demand)
 		       RD_ALL | (on_demand ? IBV_ACCESS_ON_DEMAND : 0));
 }
 
-static void area_destroy(struct area *a)
+void area_destroy(struct area *a)
 {
 	if (ibv_dereg_mr(a->mr))
 		die("dereg_mr: %s", strerror(errno));
@@ -55,245 +41,21 @@ static void area_destroy(struct area *a)
 	free(a->expected);
 }
 
-/* --- stream --- */
-
-enum kind {
-	WRITE,
-	WRITE_IMM,
-	SEND,
-	SEND_IMM,
-	READ,
-	FADD,
-	KINDS
-};
-
-struct slot {
-	enum kind kind;
-	uint32_t len;
-	uint64_t seed;
-};
-
-struct stream {
-	struct area area;
-	struct rd_qp a, b;
-	struct slot slots[SLOTS];
-	uint64_t head, tail; /* operations posted, completed */
-	uint64_t recv_order[SLOTS * 2]; /* ids of SENDs and WRITE_IMMs */
-	uint64_t recv_head, recv_tail;
-	uint64_t adds;
-	uint64_t random;
-	bool on_demand;
-	unsigned int bad;
-};
-
-static uint64_t next_random(struct stream *s)
-{
-	return s->random = mix64(s->random + 1);
-}
-
-static void complain(struct stream *s, uint64_t id, const char *what)
-{
-	if (s->bad++ < 5)
-		tap_note("operation %llu: %s", (unsigned long long)id, what);
-}
-
-static uint32_t random_len(struct stream *s)
-{
-	static const uint32_t lens[] = { 0, 1, 511, 1024, 4096, 4097, 30000 };
-	uint64_t r = next_random(s);
-
-	return r % 8 < 7 ? lens[r % 8] : r % SLOT_SIZE;
-}
-
-static void post_recv(struct stream *s, uint64_t i)
-{
-	struct ibv_sge sge = {
-		.addr = (uintptr_t)s->area.remote + i % SLOTS * SLOT_SIZE,
-		.length = SLOT_SIZE,
-		.lkey = s->area.mr->lkey,
-	};
-
-	if (rd_post_recv(&s->b, &sge, 1, i))
-		die("post_recv");
-}
-
-static void post_one(struct stream *s)
-{
-	static const enum ibv_wr_opcode opcodes[KINDS] = {
-		IBV_WR_RDMA_WRITE, IBV_WR_RDMA_WRITE_WITH_IMM,
-		IBV_WR_SEND,	   IBV_WR_SEND_WITH_IMM,
-		IBV_WR_RDMA_READ,  IBV_WR_ATOMIC_FETCH_AND_ADD,
-	};
-	uint64_t id = s->head++;
-	uint32_t i = id % SLOTS;
-	struct slot *slot = &s->slots[i];
-	uint8_t *local = s->area.local + (size_t)i * SLOT_SIZE;
-	uint8_t *remote = s->area.remote + (size_t)i * SLOT_SIZE;
-	struct rd_op op = { .id = id,
-			    .lkey = s->area.mr->lkey,
-			    .rkey = s->area.mr->rkey,
-			    .imm = (uint32_t)id };
-
-	slot->kind = next_random(s) % KINDS;
-	slot->len = slot->kind == FADD ? 8 : random_len(s);
-	slot->seed = next_random(s);
-	op.opcode = opcodes[slot->kind];
-	op.addr = (uintptr_t)local;
-	op.len = slot->len;
-	op.raddr = (uintptr_t)remote;
-	if (slot->kind == FADD) {
-		op.raddr = (uintptr_t)s->area.counter;
-		op.compare_add = COUNTER_ADD;
-		s->adds++;
-	} else if (slot->kind == READ) {
-		fill(remote, slot->len, slot->seed);
-	} else {
-		fill(local, slot->len, slot->seed);
-	}
-	if (slot->kind == WRITE_IMM || slot->kind == SEND ||
-	    slot->kind == SEND_IMM) {
-		s->recv_order[s->recv_head++ % (2 * SLOTS)] = id;
-		post_recv(s, id);
-	}
-	if (rd_post(&s->a, &op))
-		die("post_send: %s", strerror(errno));
-}
-
-static void check_recv(struct stream *s, const struct ibv_wc *wc)
-{
-	uint64_t want = s->recv_order[s->recv_tail++ % (2 * SLOTS)];
-
-	if (wc->status)
-		complain(s, want, ibv_wc_status_str(wc->status));
-	else if (wc->wr_id != want)
-		complain(s, want, "receives out of order");
-	else if (wc->byte_len != s->slots[want % SLOTS].len)
-		complain(s, want, "wrong length received");
-	else if ((wc->wc_flags & IBV_WC_WITH_IMM) &&
-		 wc->imm_data != (uint32_t)want)
-		complain(s, want, "wrong immediate");
-}
-
-static void check_slot(struct stream *s, uint64_t id)
-{
-	struct slot *slot = &s->slots[id % SLOTS];
-	size_t off = id % SLOTS * SLOT_SIZE;
-	uint8_t *target =
-		(slot->kind == READ ? s->area.local : s->area.remote) + off;
-
-	if (slot->kind == FADD) {
-		uint64_t old;
-
-		memcpy(&old, s->area.local + off, sizeof(old));
-		if (old % COUNTER_ADD || old >= s->adds * COUNTER_ADD)
-			complain(s, id, "an atomic returned nonsense");
-		return;
-	}
-	fill(s->area.expected + off, slot->len, slot->seed);
-	if (first_difference(target, s->area.expected + off, slot->len) >= 0)
-		complain(s, id, "wrong bytes");
-}
-
-/* The slot starts from zeros again, on demand without any page of its own. */
-static void clear_slot(struct stream *s, uint64_t id)
-{
-	uint8_t *local = s->area.local + id % SLOTS * SLOT_SIZE;
-	uint8_t *remote = s->area.remote + id % SLOTS * SLOT_SIZE;
-
-	if (s->on_demand) {
-		madvise(local, SLOT_SIZE, MADV_DONTNEED);
-		madvise(remote, SLOT_SIZE, MADV_DONTNEED);
-	} else {
-		memset(local, 0, SLOT_SIZE);
-		memset(remote, 0, SLOT_SIZE);
-	}
-}
-
-static bool complete_one(struct stream *s)
-{
-	struct ibv_wc wc;
-	int status = rd_wait(s->a.scq, &wc, 20000);
-	struct slot *slot = &s->slots[s->tail % SLOTS];
-
-	if (status) {
-		complain(s, s->tail, rd_status(status));
-		return false;
-	}
-	if (wc.wr_id != s->tail)
-		complain(s, s->tail, "completions out of order");
-	if (slot->kind == WRITE_IMM || slot->kind == SEND ||
-	    slot->kind == SEND_IMM) {
-		struct ibv_wc rwc;
-
-		if (rd_wait(s->b.rcq, &rwc, 5000) < 0)
-			complain(s, s->tail, "no receive completion");
-		else
-			check_recv(s, &rwc);
-	}
-	check_slot(s, s->tail);
-	clear_slot(s, s->tail);
-	s->tail++;
-	return true;
-}
-
-static void stream(const char *name, unsigned int n, bool on_demand,
-		   const struct rd_qp_opts *opts)
-{
-	struct stream s = { .random = n + on_demand, .on_demand = on_demand };
-	bool alive = true;
-
-	area_create(&s.area, on_demand);
-	rd_pair(&s.a, &dev, &s.b, &dev, opts);
-	while (alive && s.tail < n) {
-		while (s.head < n && s.head - s.tail < SLOTS)
-			post_one(&s);
-		alive = complete_one(&s);
-	}
-	if (alive && *s.area.counter != s.adds * COUNTER_ADD)
-		complain(&s, n, "atomics lost or repeated");
-	tap_result(!s.bad, "%s: %u operations", name, n);
-	rd_qp_destroy(&s.a);
-	rd_qp_destroy(&s.b);
-	area_destroy(&s.area);
-}
-
-static void test_stream(unsigned int n)
-{
-	struct rd_qp_opts o = { .rq = 2 * SLOTS, .timeout = 12 };
-
-	stream("stream", n, false, &o);
-	o.psn = 0xfffff8;
-	stream("stream, PSN wraps", n / 2, false, &o);
-	o.rd_atomic = 1;
-	stream("stream, one READ or atomic at a time", n / 2, false, &o);
-	o.rd_atomic = 0;
-	o.mtu = 4096;
-	if (dev.odp)
-		stream("stream, on demand", n, true, &o);
-}
-
-/* --- rules --- */
-
-struct rules {
-	struct area area;
-	struct rd_qp a, b;
-};
-
-static void rules_begin(struct rules *r, const struct rd_qp_opts *opts)
+void rules_begin(struct rules *r, const struct rd_qp_opts *opts)
 {
 	area_create(&r->area, false);
 	rd_pair(&r->a, &dev, &r->b, &dev, opts);
 }
 
-static void rules_end(struct rules *r)
+void rules_end(struct rules *r)
 {
 	rd_qp_destroy(&r->a);
 	rd_qp_destroy(&r->b);
 	area_destroy(&r->area);
 }
 
-static struct rd_op rules_op(struct rules *r, enum ibv_wr_opcode opcode,
-			     uint32_t len, uint64_t id)
+struct rd_op rules_op(struct rules *r, enum ibv_wr_opcode opcode, uint32_t len,
+		      uint64_t id)
 {
 	return (struct rd_op){
 		.opcode = opcode,
@@ -306,7 +68,7 @@ static struct rd_op rules_op(struct rules *r, enum ibv_wr_opcode opcode,
 	};
 }
 
-static bool next_is(struct rules *r, uint64_t id, int status)
+bool next_is(struct rules *r, uint64_t id, int status)
 {
 	struct ibv_wc wc = { 0 };
 	int got = rd_wait(r->a.scq, &wc, 10000);
@@ -527,16 +289,20 @@ int main(int argc, char **argv)
 	unsigned int n = argc > 4 ? atoi(argv[4]) : 2000;
 
 	if (argc < 4 || strcmp(argv[1], "--dev"))
-		die("usage: reliability --dev D stream|rules [N]");
+		die("usage: reliability --dev D stream|rules|churn [N]");
 	rd_open(&dev, argv[2]);
 	if (!strcmp(what, "stream")) {
 		test_stream(n);
+	} else if (!strcmp(what, "churn")) {
+		test_churn(n);
 	} else {
 		test_no_peer();
 		test_rnr();
 		test_errors();
 		test_fence(50);
 		test_unsignaled();
+		if (dev.odp)
+			test_slow_memory();
 	}
 	rd_close(&dev);
 	return tap_done();
