@@ -39,31 +39,50 @@ vm_initramfs() {
 	echo "$made"
 }
 
-# One guest at a time on a machine: two would only make each other's time limits lie.
+# One guest at a time on a machine: two would only make each other's time limits lie. Whoever waits longest is next.
 vm_lock() {
-	local base=/var/lock/softodp-vm.lock file waited=0 slot slots
+	local base=/var/lock/softodp-vm.lock file waited=0 slot slots ticket
 	# More than one at a time is for machines with cores to spare: a number in the cache folder, or in the environment.
 	slots=${SD_VM_SLOTS:-$(cat "$SD_CACHE/vm-slots" 2>/dev/null || echo 1)}
 	{ : >>"$base"; } 2>/dev/null || base=$SD_CACHE/lock/vm
-	mkdir -p "$(dirname "$base")"
+	mkdir -p "$base.queue"
+	ticket=$base.queue/$(date +%s%N).$$
+	: >"$ticket"
 	while :; do
-		for ((slot = 1; slot <= slots; slot++)); do
-			file=$base
-			[ "$slot" = 1 ] || file=$base.$slot
-			exec {VM_LOCK}>>"$file"
-			! flock -n "$VM_LOCK" || return 0
-			exec {VM_LOCK}>&-
-		done
+		if [ "$(vm_first "$base.queue")" = "$ticket" ]; then
+			for ((slot = 1; slot <= slots; slot++)); do
+				file=$base
+				[ "$slot" = 1 ] || file=$base.$slot
+				exec {VM_LOCK}>>"$file"
+				if flock -n "$VM_LOCK"; then
+					rm -f "$ticket"
+					return 0
+				fi
+				exec {VM_LOCK}>&-
+			done
+		fi
 		[ $((waited % 30)) != 0 ] || note "waiting for another test guest to end, $waited s"
 		sleep 1
 		waited=$((waited + 1))
 	done
 }
 
+# vm_first QUEUE: the oldest ticket whose process still waits; the others are thrown away.
+vm_first() {
+	local ticket
+	for ticket in "$1"/*; do
+		if kill -0 "${ticket##*.}" 2>/dev/null; then
+			echo "$ticket"
+			return 0
+		fi
+		rm -f "$ticket"
+	done
+}
+
 # vm_boot: from the VM_ variables of vm's options; the log folder is VM_LOG, the job file VM_JOB.
 # Sets VM_STATUS to what the guest reported, to 'silent' if it ended without a report, 'time-out' if it had to be ended.
 vm_boot() {
-	local accel cpu=max machine=pc append rc=0 args=() disk n=0
+	local accel cpu=max,-la57 machine=pc append rc=0 args=() disk n=0
 	local terminal=(-serial "file:$VM_LOG/console.log")
 	accel=$(vm_accel)
 	append="console=ttyS0 panic=-1 oops=panic quiet mitigations=off page_poison=1 log_buf_len=4M net.ifnames=0"
