@@ -16,7 +16,7 @@ listening() { sd_in "$1" ss -Hltn "sport = :18515" | grep -q .; }
 
 # between SERVER-NS CLIENT-NS ADDRESS-OF-SERVER OPTION-FOR-GID COMMAND...
 between() {
-	local server_ns=$1 client_ns=$2 address=$3 opt=$4 server
+	local server_ns=$1 client_ns=$2 address=$3 opt=$4 server start=$SECONDS
 	shift 4
 	local s=(-d "$SD_DEV0" "$opt" "$gid0") c=(-d "$SD_DEV1" "$opt" "$gid1")
 	[ -z "$server_ns" ] || { s=(-d "$SD_DEV1" "$opt" "$gid1"); c=(-d "$SD_DEV0" "$opt" "$gid0"); }
@@ -28,7 +28,7 @@ between() {
 		sd_fail "client: $*"
 	}
 	wait "$server" || { cat /run/server.log; sd_fail "server: $*"; }
-	echo "# passed, server in '${server_ns:-initial}': $*"
+	echo "# passed in $((SECONDS - start)) s, server in '${server_ns:-initial}': $*"
 }
 
 between "" "$SD_NS1" "$SD_IP0" -g ibv_rc_pingpong -n 200 -c

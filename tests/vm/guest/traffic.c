@@ -225,9 +225,15 @@ static void hold(unsigned int n)
 	}
 }
 
-int main(int argc, char **argv)
+static struct {
+	const char *dev, *ready;
+	unsigned int pairs;
+	bool dead, holds, closes;
+} options = { .pairs = 4 };
+
+static void parse(int argc, char **argv)
 {
-	static const struct option options[] = {
+	static const struct option known[] = {
 		{ "dev", required_argument, NULL, 'd' },
 		{ "ready", required_argument, NULL, 'r' },
 		{ "pairs", required_argument, NULL, 'n' },
@@ -236,53 +242,54 @@ int main(int argc, char **argv)
 		{ "close", no_argument, NULL, 'c' },
 		{}
 	};
-	const char *name = NULL, *ready = NULL;
-	bool dead = false, holds = false, closes = false;
-	unsigned int i, n = 4;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 'd':
-			name = optarg;
-			break;
-		case 'r':
-			ready = optarg;
-			break;
-		case 'n':
-			n = atoi(optarg);
-			break;
-		case 'D':
-			dead = true;
-			break;
-		case 'h':
-			holds = true;
-			break;
-		case 'c':
-			closes = true;
-			break;
-		default:
-			return 2;
-		}
+	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		if (c == 'd')
+			options.dev = optarg;
+		else if (c == 'r')
+			options.ready = optarg;
+		else if (c == 'n')
+			options.pairs = atoi(optarg);
+		else if (c == 'D')
+			options.dead = true;
+		else if (c == 'h')
+			options.holds = true;
+		else if (c == 'c')
+			options.closes = true;
+		else
+			exit(2);
 	}
-	if (!name || !ready || n > MAX_PAIRS)
+	if (!options.dev || !options.ready || options.pairs > MAX_PAIRS)
 		die("usage: traffic --dev DEVICE --ready FILE ...");
-	signal(SIGTERM, on_term);
-	rd_open(&dev, name);
-	for (i = 0; i < n; i++)
+}
+
+static void start(void)
+{
+	unsigned int i;
+
+	rd_open(&dev, options.dev);
+	for (i = 0; i < options.pairs; i++)
 		create_pair(&pairs[i]);
-	if (dead)
+	if (options.dead)
 		start_dead();
-	for (i = 0; i < n; i++)
+	for (i = 0; i < options.pairs; i++)
 		if (pthread_create(&pairs[i].thread, NULL, run_pair, &pairs[i]))
 			die("pthread_create");
-	announce(ready);
+	announce(options.ready);
+}
+
+int main(int argc, char **argv)
+{
+	parse(argc, argv);
+	signal(SIGTERM, on_term);
+	start();
 	while (!removed && !told) {
 		removed = device_gone();
 		sleep_ms(20);
 	}
-	if (closes && told) {
-		close_device(n);
+	if (options.closes && told) {
+		close_device(options.pairs);
 		while (told < 2)
 			sleep_ms(20);
 		return 0;
@@ -290,8 +297,8 @@ int main(int argc, char **argv)
 	printf("%s after %u completions\n", removed ? "removed" : "told to end",
 	       completions);
 	fflush(stdout);
-	if (holds)
-		hold(n);
+	if (options.holds)
+		hold(options.pairs);
 	stop = true;
 	_exit(removed ? 0 : 3);
 }

@@ -128,7 +128,7 @@ static void end_of_addresses(void)
 	if (mr)
 		dereg(mr);
 	/* The last page but one: nothing may be taken for a wrap. */
-	iova = -3 * PAGE;
+	iova = 0 - 3 * PAGE;
 	mr = reg_iova(va, 2 * PAGE, iova);
 	check(mr, "a region below the end of addresses: %s", strerror(errno));
 	if (!mr)
