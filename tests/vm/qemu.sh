@@ -45,7 +45,7 @@ vm_lock() {
 	# More than one at a time is for machines with cores to spare: a number in the cache folder, or in the environment.
 	slots=${SD_VM_SLOTS:-$(cat "$SD_CACHE/vm-slots" 2>/dev/null || echo 1)}
 	{ : >>"$base"; } 2>/dev/null || base=$SD_CACHE/lock/vm
-	mkdir -p "$base.queue"
+	mkdir -p -m 1777 "$base.queue"
 	ticket=$base.queue/$(date +%s%N).$$
 	: >"$ticket"
 	while :; do
@@ -71,7 +71,7 @@ vm_lock() {
 vm_first() {
 	local ticket
 	for ticket in "$1"/*; do
-		if kill -0 "${ticket##*.}" 2>/dev/null; then
+		if [ -d "/proc/${ticket##*.}" ]; then
 			echo "$ticket"
 			return 0
 		fi
