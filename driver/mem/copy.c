@@ -84,8 +84,8 @@ static void assert_cannot_be_held_up(void)
 		WARN_ON_ONCE(!in_softirq());
 }
 
-static enum sodp_mem_result touch_page(const struct transfer *t,
-				       touch_fn touch, void *arg)
+static enum sodp_mem_result touch_page(const struct transfer *t, touch_fn touch,
+				       void *arg)
 {
 	enum sodp_mem_result result = SODP_MEM_FAULT;
 	atomic64_t *entry;
@@ -113,7 +113,7 @@ static enum sodp_mem_result touch_kernel(const struct sodp_region *region,
 	if (READ_ONCE(region->dead))
 		return SODP_MEM_GONE;
 	return touch((void *)(uintptr_t)iova, length, arg) ? SODP_MEM_OK :
-							      SODP_MEM_ACCESS;
+							     SODP_MEM_ACCESS;
 }
 
 /* @iova is inside and @length does not cross a page. */
@@ -154,8 +154,7 @@ static enum sodp_mem_result copy(struct sodp_region *region, u64 iova,
 		return SODP_MEM_BOUNDS;
 
 	for (; length; length -= chunk, iova += chunk, buf += chunk) {
-		chunk = min_t(size_t, length,
-			      PAGE_SIZE - (iova & ~PAGE_MASK));
+		chunk = min_t(size_t, length, PAGE_SIZE - (iova & ~PAGE_MASK));
 		result = touch_one(region, iova, chunk, write, touch, buf);
 		if (result != SODP_MEM_OK)
 			return result;
@@ -192,8 +191,7 @@ enum sodp_mem_result sodp_mem_atomic(struct sodp_region *region, u64 iova,
 		return SODP_MEM_ACCESS;
 	if (!sodp_region_inside(region, iova, sizeof(u64)))
 		return SODP_MEM_BOUNDS;
-	result = touch_one(region, iova, sizeof(u64), true, touch_atomic,
-			   &arg);
+	result = touch_one(region, iova, sizeof(u64), true, touch_atomic, &arg);
 	if (result == SODP_MEM_OK)
 		*orig = arg.orig;
 	return result;

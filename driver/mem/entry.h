@@ -55,15 +55,15 @@ static inline bool sodp_entry_begin(atomic64_t *entry, bool write,
 {
 	const u64 need = SODP_ENTRY_PRESENT | (write ? SODP_ENTRY_WRITE : 0);
 	s64 old = atomic64_read(entry);
-	u64 new;
+	u64 next;
 
 	do {
 		if (((u64)old & need) != need)
 			return false;
 		if (((u64)old & SODP_ENTRY_COUNT) == SODP_ENTRY_COUNT)
 			return false; /* cannot be, see above; never wrap */
-		new = ((u64)old | SODP_ENTRY_ACCESSED) + SODP_ENTRY_COUNT_ONE;
-	} while (!atomic64_try_cmpxchg_acquire(entry, &old, (s64)new));
+		next = ((u64)old | SODP_ENTRY_ACCESSED) + SODP_ENTRY_COUNT_ONE;
+	} while (!atomic64_try_cmpxchg_acquire(entry, &old, (s64)next));
 
 	*pfn = (u64)old & SODP_ENTRY_PFN;
 	return true;

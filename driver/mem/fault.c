@@ -43,14 +43,14 @@ static struct kmem_cache *fault_cache;
 static LIST_HEAD(users);
 static DEFINE_SPINLOCK(users_lock);
 
-/* --- slots ------------------------------------------------------------------ */
+/* --- slots ------------------------------------------------------- */
 
 static struct sodp_user *find_line(kuid_t uid)
 {
 	struct sodp_user *user;
 
 	lockdep_assert_held(&users_lock);
-	list_for_each_entry(user, &users, node) {
+	list_for_each_entry (user, &users, node) {
 		if (uid_eq(user->uid, uid)) {
 			user->refs++;
 			return user;
@@ -147,7 +147,7 @@ static struct sodp_fault *next_in_line(struct sodp_user *user)
 	struct sodp_mm *smm;
 
 	lockdep_assert_held(&user->lock);
-	list_for_each_entry(smm, &user->waiting, user_node) {
+	list_for_each_entry (smm, &user->waiting, user_node) {
 		if (!take_slot(smm))
 			continue;
 		fault = list_first_entry(&smm->waiting, struct sodp_fault,
@@ -174,7 +174,7 @@ static void give_slot_back(struct sodp_mm *smm)
 	spin_unlock_irqrestore(&user->lock, flags);
 }
 
-/* --- the fault ---------------------------------------------------------------- */
+/* --- the fault --------------------------------------------------- */
 
 static void fault_put(struct sodp_fault *fault)
 {
@@ -243,8 +243,8 @@ static struct sodp_fault *alloc_fault(struct sodp_region *region, u64 iova,
 	spin_lock_init(&fault->lock);
 	fault->write = write;
 	fault->first = offset >> PAGE_SHIFT;
-	fault->count = ((offset + (length - 1)) >> PAGE_SHIFT) - fault->first +
-		       1;
+	fault->count =
+		((offset + (length - 1)) >> PAGE_SHIFT) - fault->first + 1;
 	sodp_region_hold(region);
 	fault->region = region;
 	INIT_LIST_HEAD(&fault->node);
@@ -259,8 +259,8 @@ static void start(struct sodp_fault *fault)
 	if (take_slot_or_wait(fault))
 		queue_work(sodp_mem_wq, &fault->work);
 	else
-		sodp_mem_count(fault->region->mem,
-			       SODP_CNT_PAGE_FAULTS_DELAYED, 1);
+		sodp_mem_count(fault->region->mem, SODP_CNT_PAGE_FAULTS_DELAYED,
+			       1);
 }
 
 /* [iova, iova + length) as far as it is inside the region; 0: not at all. */
@@ -297,8 +297,7 @@ struct sodp_fault *sodp_fault_start(struct sodp_region *region, u64 iova,
 struct sodp_fault *sodp_fault_start_prefetch(struct sodp_region *region,
 					     u64 iova, u64 length, bool write,
 					     bool no_fault,
-					     sodp_fault_done_fn done,
-					     void *arg)
+					     sodp_fault_done_fn done, void *arg)
 {
 	struct sodp_fault *fault;
 

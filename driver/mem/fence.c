@@ -88,8 +88,7 @@ static void count_sweep(struct sodp_region *region,
 			       sweep->cleared);
 	}
 	if (sweep->leaves_freed)
-		sodp_mem_count(mem, SODP_CNT_LEAVES_FREED,
-			       sweep->leaves_freed);
+		sodp_mem_count(mem, SODP_CNT_LEAVES_FREED, sweep->leaves_freed);
 }
 
 /*
@@ -240,7 +239,7 @@ static young_t fence_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
 	return young(to_smm(mn), address, address + 1, false);
 }
 
-/* --- life of a sodp_mm ---------------------------------------------------- */
+/* --- life of a sodp_mm ------------------------------------------- */
 
 static struct mmu_notifier *alloc_smm(struct mm_struct *mm)
 {

@@ -55,7 +55,7 @@
 /* A fault looks at most this far ahead, and a probe too (1 MiB). */
 #define SODP_FAULT_PAGES ((1UL << 20) >> PAGE_SHIFT)
 
-/* --- log.c: which ranges are being invalidated --------------------------- */
+/* --- log.c: which ranges are being invalidated ------------------- */
 
 #define SODP_LOG_SLOTS 32
 
@@ -107,7 +107,7 @@ bool sodp_log_crossed(const struct sodp_log *log,
 		      const struct sodp_sample *sample, unsigned long start,
 		      unsigned long last);
 
-/* --- table.c: page number -> entry --------------------------------------- */
+/* --- table.c: page number -> entry ------------------------------- */
 
 #define SODP_TABLE_SHIFT      (PAGE_SHIFT - 3)
 #define SODP_TABLE_SLOTS      (1UL << SODP_TABLE_SHIFT)
@@ -149,7 +149,7 @@ unsigned int sodp_table_take(struct sodp_table *table, u64 *index, u64 last,
 bool sodp_table_young(struct sodp_table *table, u64 first, u64 last,
 		      bool clear);
 
-/* --- region.c ------------------------------------------------------------ */
+/* --- region.c ---------------------------------------------------- */
 
 struct sodp_mem {
 	refcount_t refs;
@@ -198,18 +198,16 @@ void sodp_mem_count(struct sodp_mem *mem, enum sodp_counter id, u64 n);
 void sodp_mem_put(struct sodp_mem *mem);
 bool sodp_region_writable(const struct sodp_region *region);
 bool sodp_region_try_hold(struct sodp_region *region);
-bool sodp_region_inside(const struct sodp_region *region, u64 iova,
-			u64 length);
+bool sodp_region_inside(const struct sodp_region *region, u64 iova, u64 length);
 unsigned long sodp_region_page_va(const struct sodp_region *region, u64 index);
 
 /* Byte of the region's first page that iova stands for; bounds checked. */
-static inline u64 sodp_region_offset(const struct sodp_region *region,
-				     u64 iova)
+static inline u64 sodp_region_offset(const struct sodp_region *region, u64 iova)
 {
 	return (iova - region->iova) + (region->start & ~PAGE_MASK);
 }
 
-/* --- fence.c: the notifier of one mm ------------------------------------- */
+/* --- fence.c: the notifier of one mm ----------------------------- */
 
 struct sodp_mm {
 	struct mmu_notifier mn; /* holds the mm_struct until it is freed */
@@ -235,7 +233,7 @@ void sodp_fence_remove_region(struct sodp_region *region);
 void sodp_region_sweep(struct sodp_region *region, u64 index, u64 last,
 		       bool blockable, struct sodp_sweep *sweep);
 
-/* --- populate.c: bring pages of an mm into a table ----------------------- */
+/* --- populate.c: bring pages of an mm into a table --------------- */
 
 struct sodp_populate {
 	struct sodp_region *region;
@@ -249,7 +247,7 @@ struct sodp_populate {
 
 enum sodp_mem_result sodp_populate(const struct sodp_populate *request);
 
-/* --- fault.c ------------------------------------------------------------- */
+/* --- fault.c ----------------------------------------------------- */
 
 struct sodp_user *sodp_user_get(void);
 void sodp_user_put(struct sodp_user *user);
@@ -262,7 +260,7 @@ struct sodp_fault *sodp_fault_start_prefetch(struct sodp_region *region,
 					     void *arg);
 void sodp_fault_detach(struct sodp_fault *fault);
 
-/* --- pin.c --------------------------------------------------------------- */
+/* --- pin.c ------------------------------------------------------- */
 
 int sodp_pin(struct sodp_region *region);
 void sodp_unpin(struct sodp_region *region);

@@ -77,8 +77,7 @@ static struct sodp_range *get_slot(struct sodp_log *log)
 			oldest = r;
 	}
 	if (oldest)
-		fold_into_past(log, oldest->start, oldest->last,
-			       oldest->ended);
+		fold_into_past(log, oldest->start, oldest->last, oldest->ended);
 	return oldest;
 }
 
@@ -108,8 +107,7 @@ bool sodp_log_begin(struct sodp_log *log, unsigned long start,
  * Ranges with the same bounds are interchangeable, so any of them may be the
  * one that ends, be it in a slot or in the hull.
  */
-void sodp_log_end(struct sodp_log *log, unsigned long start,
-		  unsigned long last)
+void sodp_log_end(struct sodp_log *log, unsigned long start, unsigned long last)
 {
 	struct sodp_range *r;
 

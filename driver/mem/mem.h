@@ -49,7 +49,7 @@ enum sodp_mem_atomic_op {
 	SODP_MEM_FETCH_ADD,
 };
 
-/* --- the memory side of a device: process context ------------------------ */
+/* --- the memory side of a device: process context ---------------- */
 
 struct sodp_mem *sodp_mem_create(struct sodp_counters __percpu *counters);
 /*
@@ -64,7 +64,7 @@ void sodp_mem_exit(void);
 struct sodp_mem_ctx *sodp_mem_ctx_create(struct sodp_mem *mem);
 void sodp_mem_ctx_destroy(struct sodp_mem_ctx *ctx);
 
-/* --- registration: process context, in the owner's mm -------------------- */
+/* --- registration: process context, in the owner's mm ------------ */
 
 struct sodp_region_attr {
 	enum sodp_mem_kind kind;
@@ -104,7 +104,7 @@ struct sodp_region_stats {
 void sodp_region_read_stats(struct sodp_region *region,
 			    struct sodp_region_stats *stats);
 
-/* --- access: any context up to softirq; never sleep, fault or wait ------- */
+/* --- access: any context up to softirq; never sleep, fault or wait  */
 
 /*
  * Find the region of a key and check domain, rights and bounds. On OK *region
@@ -141,7 +141,7 @@ enum sodp_mem_result sodp_mem_atomic(struct sodp_region *region, u64 iova,
 enum sodp_mem_result sodp_mem_probe(struct sodp_region *region, u64 iova,
 				    u64 length, bool write, u64 *first);
 
-/* --- faults --------------------------------------------------------------- */
+/* --- faults ------------------------------------------------------ */
 
 /*
  * Called once, from the fault workqueue, under the fault's spinlock: must not
@@ -168,7 +168,7 @@ struct sodp_fault *sodp_fault_start(struct sodp_region *region, u64 iova,
  */
 void sodp_fault_release(struct sodp_fault *fault);
 
-/* --- prefetch: process context, in any mm --------------------------------- */
+/* --- prefetch: process context, in any mm ------------------------ */
 
 enum sodp_prefetch_advice {
 	SODP_PREFETCH, /* for reading */

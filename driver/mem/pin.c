@@ -46,9 +46,8 @@ static int enter(struct sodp_region *region, u64 index, struct page **pages,
 	bool ok;
 
 	for (i = 0; i < count; i++, index++) {
-		if (!sodp_spares_fill(&spares,
-				      sodp_table_missing(&region->table,
-							 index)))
+		if (!sodp_spares_fill(
+			    &spares, sodp_table_missing(&region->table, index)))
 			break;
 		spin_lock(region->table.lock);
 		ok = sodp_table_install(&region->table, index,

@@ -15,11 +15,11 @@
  */
 #include "internal.h"
 
-#define BATCH	    64
+#define BATCH	     64
 #define ENTRY_BUDGET (HZ / 2) /* to get one page in, fences permitting */
 #define NOMEM_BUDGET HZ
-#define FENCE_TICK  (HZ / 20) /* how soon a waiter sees that it is orphaned */
-#define SLOW_AFTER  2
+#define FENCE_TICK   (HZ / 20) /* how soon a waiter sees that it is orphaned */
+#define SLOW_AFTER   2
 
 struct job {
 	const struct sodp_populate *req;
@@ -43,7 +43,7 @@ static bool cancelled(const struct job *job)
 	       READ_ONCE(job->region->dead) || READ_ONCE(job->smm->dead);
 }
 
-/* --- phase 1 ---------------------------------------------------------------- */
+/* --- phase 1 ----------------------------------------------------- */
 
 /*
  * Pages made present from @index on, or a negative errno of the first one.
@@ -69,7 +69,7 @@ static long fault_in(struct job *job, u64 index, u64 count)
 	return got;
 }
 
-/* --- phase 2 ---------------------------------------------------------------- */
+/* --- phase 2 ----------------------------------------------------- */
 
 /* Charged to the owner: kworkers bypass accounting unless told otherwise. */
 static bool prepare_nodes(struct job *job, u64 index)
@@ -263,7 +263,7 @@ static long install_batch(struct job *job, u64 index, u64 end)
 	return got < 0 && !transient(got) ? got : installed;
 }
 
-/* --- both ------------------------------------------------------------------- */
+/* --- both -------------------------------------------------------- */
 
 enum step {
 	STEP_ON, /* something changed: go on */

@@ -20,7 +20,7 @@
 struct workqueue_struct *sodp_mem_wq;
 static struct kmem_cache *region_cache;
 
-/* --- the memory side of a device ------------------------------------------ */
+/* --- the memory side of a device --------------------------------- */
 
 /* Any context. The device may be gone already, its counters with it. */
 void sodp_mem_count(struct sodp_mem *mem, enum sodp_counter id, u64 n)
@@ -92,12 +92,12 @@ void sodp_mem_ctx_destroy(struct sodp_mem_ctx *ctx)
 	kfree(ctx);
 }
 
-/* --- references ------------------------------------------------------------ */
+/* --- references -------------------------------------------------- */
 
 static void free_region_work(struct work_struct *work)
 {
-	struct sodp_region *region = container_of(
-		to_rcu_work(work), struct sodp_region, free_work);
+	struct sodp_region *region =
+		container_of(to_rcu_work(work), struct sodp_region, free_work);
 
 	if (region->smm) {
 		sodp_fence_remove_region(region);
@@ -124,7 +124,7 @@ void sodp_region_put(struct sodp_region *region)
 		queue_rcu_work(sodp_mem_wq, &region->free_work);
 }
 
-/* --- keys, bounds, rights --------------------------------------------------- */
+/* --- keys, bounds, rights ---------------------------------------- */
 
 /* The one place where bounds are checked. By subtraction: sums can wrap. */
 bool sodp_region_inside(const struct sodp_region *region, u64 iova, u64 length)
@@ -155,13 +155,11 @@ static int assign_key(struct sodp_region *region)
 	 * Reserve, make the key, then publish: a lookup that finds the region
 	 * finds it complete.
 	 */
-	err = xa_alloc_cyclic(&mem->keys, &index, NULL,
-			      XA_LIMIT(1, MAX_INDEX), &mem->next_index,
-			      GFP_KERNEL);
+	err = xa_alloc_cyclic(&mem->keys, &index, NULL, XA_LIMIT(1, MAX_INDEX),
+			      &mem->next_index, GFP_KERNEL);
 	if (err < 0)
 		return err == -EBUSY ? -ENOSPC : err;
-	region->key = index << 8 |
-		      (atomic_inc_return(&mem->variant) & 0xff);
+	region->key = index << 8 | (atomic_inc_return(&mem->variant) & 0xff);
 	return 0;
 }
 
@@ -216,7 +214,7 @@ enum sodp_mem_result sodp_region_get(struct sodp_mem *mem, u32 key, u32 domain,
 	return SODP_MEM_OK;
 }
 
-/* --- registration ------------------------------------------------------------ */
+/* --- registration ------------------------------------------------ */
 
 static int check_attr(const struct sodp_region_attr *attr)
 {
@@ -284,9 +282,9 @@ static int attach(struct sodp_mem_ctx *ctx, struct sodp_region *region)
 	region->node.start = region->start & PAGE_MASK;
 	region->node.last = region->node.start;
 	if (region->npages)
-		region->node.last = sodp_region_page_va(region,
-							region->npages - 1) |
-				    ~PAGE_MASK;
+		region->node.last =
+			sodp_region_page_va(region, region->npages - 1) |
+			~PAGE_MASK;
 	sodp_fence_add_region(region);
 	return 0;
 }
@@ -376,7 +374,7 @@ void sodp_region_read_stats(struct sodp_region *region,
 	stats->table_bytes = (u64)READ_ONCE(region->table.nodes) << PAGE_SHIFT;
 }
 
-/* --- module ------------------------------------------------------------------- */
+/* --- module ------------------------------------------------------ */
 
 int sodp_mem_init(void)
 {
@@ -386,8 +384,8 @@ int sodp_mem_init(void)
 	if (!region_cache)
 		return -ENOMEM;
 	/* Unbound: a fault may sleep for long and must hold up no other. */
-	sodp_mem_wq = alloc_workqueue("sodp_mem", WQ_UNBOUND,
-				      WQ_UNBOUND_MAX_ACTIVE);
+	sodp_mem_wq =
+		alloc_workqueue("sodp_mem", WQ_UNBOUND, WQ_UNBOUND_MAX_ACTIVE);
 	if (!sodp_mem_wq)
 		goto destroy_cache;
 	err = sodp_fault_init();

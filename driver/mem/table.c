@@ -369,8 +369,7 @@ unsigned int sodp_table_take(struct sodp_table *table, u64 *index, u64 last,
 }
 
 /* Has an entry of [first, last] been used; forget it when @clear. */
-bool sodp_table_young(struct sodp_table *table, u64 first, u64 last,
-		      bool clear)
+bool sodp_table_young(struct sodp_table *table, u64 first, u64 last, bool clear)
 {
 	bool young = false;
 	struct descent way;

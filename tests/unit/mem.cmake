@@ -9,7 +9,8 @@ set(mem_dir "${PROJECT_SOURCE_DIR}/driver")
 set(mem_sources region table log fence populate fault prefetch copy pin)
 list(TRANSFORM mem_sources PREPEND "${mem_dir}/mem/")
 list(TRANSFORM mem_sources APPEND .c)
-list(APPEND mem_sources "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_base.c" "${CMAKE_CURRENT_SOURCE_DIR}/shim/fake_mm.c")
+list(APPEND mem_sources "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_base.c" "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_mm.c"
+	"${CMAKE_CURRENT_SOURCE_DIR}/shim/fake_mm.c")
 set(mem_asan -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 set(mem_tsan -fsanitize=thread -fno-omit-frame-pointer)
 # RCU and SRCU are locks here, which makes inversions of lock order that the kernel has not: no detection of deadlocks.

@@ -13,8 +13,9 @@
 #define GB(n) ((unsigned long)(n) << 30)
 #define TB(n) ((unsigned long)(n) << 40)
 
-#define RW (SODP_MEM_LOCAL_WRITE | SODP_MEM_REMOTE_READ | \
-	    SODP_MEM_REMOTE_WRITE | SODP_MEM_REMOTE_ATOMIC)
+#define RW                                                                     \
+	(SODP_MEM_LOCAL_WRITE | SODP_MEM_REMOTE_READ | SODP_MEM_REMOTE_WRITE | \
+	 SODP_MEM_REMOTE_ATOMIC)
 #define RO SODP_MEM_REMOTE_READ
 
 struct bed {
@@ -85,8 +86,8 @@ static inline struct sodp_region *reg_at(struct bed *bed, u64 start, u64 length,
 static inline struct sodp_region *reg(struct bed *bed, u64 start, u64 length,
 				      u32 rights)
 {
-	struct sodp_region *r = reg_at(bed, start, length, start, rights,
-				       SODP_MEM_ON_DEMAND);
+	struct sodp_region *r =
+		reg_at(bed, start, length, start, rights, SODP_MEM_ON_DEMAND);
 
 	assert_false(IS_ERR(r));
 	return r;
@@ -110,8 +111,8 @@ static inline enum sodp_mem_result resolve(struct sodp_region *r, u64 iova,
 					   u64 length, bool write)
 {
 	struct fault_wait wait = { 0 };
-	struct sodp_fault *f = sodp_fault_start(r, iova, length, write,
-						fault_told, &wait);
+	struct sodp_fault *f =
+		sodp_fault_start(r, iova, length, write, fault_told, &wait);
 
 	if (!f)
 		return SODP_MEM_OK; /* again */
@@ -123,8 +124,8 @@ static inline enum sodp_mem_result resolve(struct sodp_region *r, u64 iova,
 }
 
 /* What a transport does: copy, resolve what is missing, go on. */
-static inline enum sodp_mem_result transfer(struct sodp_region *r, u64 iova,
-					    void *buf, size_t length, bool write)
+static inline enum sodp_mem_result
+transfer(struct sodp_region *r, u64 iova, void *buf, size_t length, bool write)
 {
 	enum sodp_mem_result result;
 	size_t done = 0;

@@ -2,8 +2,8 @@
 /* Faults: errors, limits, being let go of, and prefetch. */
 #include "mem_test.h"
 
-#define BASE 0x30000000UL
-#define PG(n) (BASE + (unsigned long)(n) * PAGE_SIZE)
+#define BASE  0x30000000UL
+#define PG(n) (BASE + (unsigned long)(n)*PAGE_SIZE)
 
 static void test_errors(void **state)
 {
@@ -57,7 +57,7 @@ static void test_slow_lookup(void **state)
 	sodp_region_deregister(r);
 }
 
-/* --- a fault that hangs ------------------------------------------------------- */
+/* --- a fault that hangs ------------------------------------------ */
 
 static int hanging, let_go;
 
@@ -228,7 +228,8 @@ static void test_prefetch(void **state)
 	um_map(bed->mm, BASE, MB(4), true, true);
 	/* More than one chunk. */
 	assert_int_equal(sodp_mem_prefetch(r, SODP_PREFETCH_WRITE, BASE + 3,
-					   MB(3), true), 0);
+					   MB(3), true),
+			 0);
 	sodp_region_read_stats(r, &s);
 	assert_int_equal(s.resident_pages, 769);
 	assert_int_equal(s.page_prefetch, 769);
@@ -237,22 +238,25 @@ static void test_prefetch(void **state)
 			 SODP_MEM_OK);
 	/* Only what the CPU has: 769 pages, and not one new frame. */
 	assert_int_equal(sodp_mem_prefetch(ro, SODP_PREFETCH_NO_FAULT, BASE,
-					   MB(4), true), 0);
+					   MB(4), true),
+			 0);
 	sodp_region_read_stats(ro, &s);
 	assert_int_equal(s.resident_pages, 769);
 	assert_int_equal(sodp_mem_probe(ro, BASE, 4096, true, &first),
 			 SODP_MEM_FAULT);
 	/* Errors. */
 	assert_int_equal(sodp_mem_prefetch(ro, SODP_PREFETCH_WRITE, BASE, 1,
-					   true), -EPERM);
+					   true),
+			 -EPERM);
 	assert_int_equal(sodp_mem_prefetch(r, SODP_PREFETCH, BASE, MB(8) + 1,
-					   true), -EFAULT);
+					   true),
+			 -EFAULT);
 	assert_int_equal(sodp_mem_prefetch(r, SODP_PREFETCH, BASE, MB(5), true),
 			 -EFAULT);
 	assert_int_equal(sodp_mem_prefetch(r, SODP_PREFETCH, BASE, 0, true), 0);
 	/* Nobody waits. */
-	assert_int_equal(sodp_mem_prefetch(ro, SODP_PREFETCH, BASE, MB(4),
-					   false), 0);
+	assert_int_equal(
+		sodp_mem_prefetch(ro, SODP_PREFETCH, BASE, MB(4), false), 0);
 	shim_run_works();
 	sodp_region_read_stats(ro, &s);
 	assert_int_equal(s.resident_pages, 1024);
@@ -281,10 +285,10 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, bed_up, bed_down)
 	const struct CMUnitTest tests[] = {
-		T(test_errors),	     T(test_one_fault_a_message),
-		T(test_slow_lookup), T(test_limit_and_orphans),
-		T(test_line_moves),  T(test_device_goes),
-		T(test_no_memory),   T(test_prefetch),
+		T(test_errors),	       T(test_one_fault_a_message),
+		T(test_slow_lookup),   T(test_limit_and_orphans),
+		T(test_line_moves),    T(test_device_goes),
+		T(test_no_memory),     T(test_prefetch),
 		T(test_exit_in_fault),
 	};
 

@@ -5,8 +5,8 @@
  */
 #include "mem_test.h"
 
-#define BASE 0x20000000UL
-#define PG(n) (BASE + (unsigned long)(n) * PAGE_SIZE)
+#define BASE  0x20000000UL
+#define PG(n) (BASE + (unsigned long)(n)*PAGE_SIZE)
 
 static struct bed *the_bed;
 static struct sodp_region *the_region;
@@ -56,7 +56,7 @@ static void test_start_clears(void **state)
 	assert_int_equal(probe(0, false), SODP_MEM_FAULT);
 }
 
-/* --- F1: the hook waits for a transfer in flight ---------------------------- */
+/* --- F1: the hook waits for a transfer in flight ----------------- */
 
 static int in_transfer, go_on, hook_returned;
 
@@ -188,7 +188,7 @@ static void test_dereg_drains(void **state)
 	the_region = reg(the_bed, BASE, 0, RW); /* for down() */
 }
 
-/* --- F1, F3: between the lookup and the install ------------------------------- */
+/* --- F1, F3: between the lookup and the install ------------------ */
 
 static unsigned long cross_start, cross_end;
 static bool cross_leave_active;
@@ -299,7 +299,7 @@ static void test_any_hooks(void **state)
 		write_byte(i, 2);
 }
 
-/* --- F4 --------------------------------------------------------------------------- */
+/* --- F4 ---------------------------------------------------------- */
 
 /* Clean but writable: no CPU fault will say that it was written. */
 static void test_dirty_before_present(void **state)

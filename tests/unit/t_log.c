@@ -2,7 +2,7 @@
 /* The range log: exact for its slots, conservative beyond, right always. */
 #include "mem_test.h"
 
-#define PG(n) ((unsigned long)(n) * PAGE_SIZE)
+#define PG(n)  ((unsigned long)(n)*PAGE_SIZE)
 #define END(n) (PG(n) + PAGE_SIZE - 1)
 
 static bool crossed(struct sodp_log *log, struct sodp_sample *s, int page)
@@ -22,7 +22,8 @@ static void test_exact_to_the_page(void **state)
 	for (i = 0; i < 16; i++) /* every second page */
 		assert_true(sodp_log_begin(&log, PG(2 * i), END(2 * i)));
 	for (i = 0; i < 32; i++) {
-		assert_int_equal(sodp_log_active(&log, PG(i), END(i)), !(i & 1));
+		assert_int_equal(sodp_log_active(&log, PG(i), END(i)),
+				 !(i & 1));
 		assert_int_equal(crossed(&log, &s, i), !(i & 1));
 	}
 	for (i = 0; i < 16; i++)
@@ -123,7 +124,7 @@ static void test_past(void **state)
 	sodp_log_unsample(&log, &new);
 }
 
-/* --- random, against a log that remembers everything ------------------------- */
+/* --- random, against a log that remembers everything ------------- */
 
 #define PAGES	 40
 #define MAX_LIVE 60
@@ -142,7 +143,8 @@ static bool truth(int sampled, int page)
 	int i;
 
 	for (i = 0; i < nevents; i++)
-		if (events[i].start <= END(page) && events[i].last >= PG(page) &&
+		if (events[i].start <= END(page) &&
+		    events[i].last >= PG(page) &&
 		    (events[i].active || events[i].ended > sampled))
 			return true;
 	return false;

@@ -102,8 +102,8 @@ static void test_attributes(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		r = reg_at(bed, rows[i].start, rows[i].length, rows[i].iova,
-			   RW, SODP_MEM_ON_DEMAND);
+		r = reg_at(bed, rows[i].start, rows[i].length, rows[i].iova, RW,
+			   SODP_MEM_ON_DEMAND);
 		assert_int_equal(IS_ERR(r) ? PTR_ERR(r) : 0, rows[i].err);
 		if (!IS_ERR(r))
 			sodp_region_deregister(r);
@@ -303,8 +303,7 @@ static void test_no_memory(void **state)
 			if (!IS_ERR(r))
 				break;
 			assert_int_equal(PTR_ERR(r), -ENOMEM);
-			assert_int_equal(atomic64_read(&bed->mm->pinned_vm),
-					 0);
+			assert_int_equal(atomic64_read(&bed->mm->pinned_vm), 0);
 		}
 		assert_in_range(budget, 1, 19);
 		sodp_region_deregister(r);
@@ -370,10 +369,12 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, bed_up, bed_down)
 	const struct CMUnitTest tests[] = {
-		T(test_bounds),	   T(test_top),	     T(test_attributes),
-		T(test_rights),	   T(test_stale_keys), T(test_untouched),
-		T(test_dereg_while_held), T(test_exit), T(test_pinned),
-		T(test_pin_errors), T(test_no_memory), T(test_all_local),
+		T(test_bounds),		  T(test_top),
+		T(test_attributes),	  T(test_rights),
+		T(test_stale_keys),	  T(test_untouched),
+		T(test_dereg_while_held), T(test_exit),
+		T(test_pinned),		  T(test_pin_errors),
+		T(test_no_memory),	  T(test_all_local),
 		T(test_atomics),
 	};
 

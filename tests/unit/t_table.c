@@ -63,9 +63,14 @@ static void test_levels(void **state)
 		u64 pages;
 		unsigned int levels;
 	} rows[] = {
-		{ 0, 1 }, { 1, 1 }, { 512, 1 }, { 513, 2 },
-		{ 512 * 512, 2 }, { 512 * 512 + 1, 3 },
-		{ TB(1) >> PAGE_SHIFT, 4 }, { 1ULL << 52, 6 },
+		{ 0, 1 },
+		{ 1, 1 },
+		{ 512, 1 },
+		{ 513, 2 },
+		{ 512 * 512, 2 },
+		{ 512 * 512 + 1, 3 },
+		{ TB(1) >> PAGE_SHIFT, 4 },
+		{ 1ULL << 52, 6 },
 	};
 	struct sodp_table t;
 	size_t i;
@@ -81,8 +86,9 @@ static void test_levels(void **state)
 /* First, last and middle pages of tables of every height. */
 static void test_corners(void **state)
 {
-	static const u64 sizes[] = { 1, 511, 512, 513, 512 * 512,
-				     512 * 512 + 1, 1ULL << 28, 1ULL << 52 };
+	static const u64 sizes[] = { 1,		 511,	    512,
+				     513,	 512 * 512, 512 * 512 + 1,
+				     1ULL << 28, 1ULL << 52 };
 	struct sodp_sweep s;
 	struct sodp_table t;
 	u64 at[3];
@@ -267,9 +273,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
 	const struct CMUnitTest tests[] = {
-		T(test_levels),	    T(test_corners), T(test_rights_only_grow),
-		T(test_begin_end),  T(test_young),   T(test_no_spares),
-		T(test_take),	    T(test_random),
+		T(test_levels),	   T(test_corners), T(test_rights_only_grow),
+		T(test_begin_end), T(test_young),   T(test_no_spares),
+		T(test_take),	   T(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,13 +8,13 @@
  */
 #include "mem_test.h"
 
-#define BASE	 0x50000000UL
-#define PAGES	 96
-#define SPAN	 (PAGES * PAGE_SIZE)
-#define DEVICES	 3
-#define OWNERS	 2
-#define WORKERS	 2
-#define SECONDS	 2
+#define BASE	0x50000000UL
+#define PAGES	96
+#define SPAN	(PAGES * PAGE_SIZE)
+#define DEVICES 3
+#define OWNERS	2
+#define WORKERS 2
+#define SECONDS 2
 
 static struct bed *bed;
 static struct sodp_region *region;
@@ -110,8 +110,8 @@ static void *registrar(void *arg)
 	(void)arg;
 	current->mm = bed->mm;
 	while (going()) {
-		struct sodp_region *r = reg(bed, BASE + PAGE_SIZE * 7,
-					    KB(64), RO);
+		struct sodp_region *r =
+			reg(bed, BASE + PAGE_SIZE * 7, KB(64), RO);
 		struct sodp_region *found;
 
 		if (dice(&seed, 2))
@@ -153,11 +153,12 @@ static void test_all_at_once(void **state)
 	shim_run_works();
 	sodp_region_deregister(region);
 
-	print_message("%lu transfers, %lu changes, %lu registrations, %llu faults, %llu retried, %llu waits\n",
-		      transfers, changes, registrations,
-		      count(bed, SODP_CNT_PAGE_FAULTS),
-		      count(bed, SODP_CNT_PAGE_FAULTS_RETRIED),
-		      count(bed, SODP_CNT_FENCE_WAITS));
+	print_message(
+		"%lu transfers, %lu changes, %lu registrations, %llu faults, %llu retried, %llu waits\n",
+		transfers, changes, registrations,
+		count(bed, SODP_CNT_PAGE_FAULTS),
+		count(bed, SODP_CNT_PAGE_FAULTS_RETRIED),
+		count(bed, SODP_CNT_FENCE_WAITS));
 	/* Nothing was proved unless all of it happened. */
 	assert_true(transfers > 100);
 	assert_true(changes > 100);

@@ -9,13 +9,13 @@
 
 #include "shim_base.h"
 
-/* --- time and waiting ---------------------------------------------------------- */
+/* --- time and waiting -------------------------------------------- */
 
 #define HZ			 1000
 #define jiffies			 shim_jiffies()
 #define time_after(a, b)	 ((long)((b) - (a)) < 0)
 #define time_before(a, b)	 time_after(b, a)
-#define schedule_timeout_idle(n) (might_sleep(), usleep((n) * 1000))
+#define schedule_timeout_idle(n) (might_sleep(), usleep((n)*1000))
 
 unsigned long shim_jiffies(void);
 
@@ -28,11 +28,11 @@ typedef struct {
 #define init_waitqueue_head(w) ((void)(w))
 #define wq_has_sleeper(w)      ((void)(w), true)
 #define wake_up_all(w)	       ((void)(w)) /* waiters poll */
-#define wait_event(w, cond)                 \
-	do {                                \
-		might_sleep();              \
-		while (!(cond))             \
-			usleep(50);         \
+#define wait_event(w, cond)         \
+	do {                        \
+		might_sleep();      \
+		while (!(cond))     \
+			usleep(50); \
 	} while (0)
 #define wait_event_idle_timeout(w, cond, t)                   \
 	do {                                                  \
@@ -50,7 +50,7 @@ struct completion {
 #define complete(c)	   __atomic_store_n(&(c)->done, 1, __ATOMIC_SEQ_CST)
 int wait_for_completion_interruptible(struct completion *c);
 
-/* --- work ------------------------------------------------------------------------ */
+/* --- work -------------------------------------------------------- */
 
 struct workqueue_struct {
 	int unused;
@@ -66,11 +66,11 @@ struct rcu_work {
 	struct rcu_head rcu;
 };
 
-#define WQ_UNBOUND	      0
-#define WQ_UNBOUND_MAX_ACTIVE 0
-#define INIT_WORK(w, f)	      ((w)->func = (f))
-#define INIT_RCU_WORK(w, f)   ((w)->work.func = (f))
-#define to_rcu_work(w)	      container_of(w, struct rcu_work, work)
+#define WQ_UNBOUND			  0
+#define WQ_UNBOUND_MAX_ACTIVE		  0
+#define INIT_WORK(w, f)			  ((w)->func = (f))
+#define INIT_RCU_WORK(w, f)		  ((w)->work.func = (f))
+#define to_rcu_work(w)			  container_of(w, struct rcu_work, work)
 #define alloc_workqueue(name, flags, max) shim_workqueue()
 
 struct workqueue_struct *shim_workqueue(void);
@@ -81,7 +81,7 @@ bool queue_rcu_work(struct workqueue_struct *wq, struct rcu_work *work);
 bool shim_run_one_work(void);
 void shim_run_works(void);
 
-/* --- frames ------------------------------------------------------------------------ */
+/* --- frames ------------------------------------------------------ */
 
 struct folio;
 
@@ -102,6 +102,7 @@ void *shim_page_data(const struct page *page);
 struct page *virt_to_page(const void *addr);
 struct page *shim_alloc_frame(void);
 unsigned int shim_frames_used(void);
+void shim_get_page(struct page *page);
 void put_page(struct page *page);
 bool get_page_unless_zero(struct page *page);
 unsigned long get_zeroed_page(gfp_t gfp);
@@ -115,7 +116,7 @@ bool folio_test_dirty(struct folio *folio);
 void folio_mark_dirty(struct folio *folio);
 size_t copy_mc_to_kernel(void *dst, const void *src, size_t length);
 
-/* --- containers ------------------------------------------------------------------- */
+/* --- containers -------------------------------------------------- */
 
 struct rb_root {
 	struct interval_tree_node *first;
@@ -131,7 +132,7 @@ struct interval_tree_node {
 	unsigned long last;
 };
 
-#define RB_ROOT_CACHED	  ((struct rb_root_cached){ { NULL } })
+#define RB_ROOT_CACHED	 ((struct rb_root_cached){ { NULL } })
 #define RB_EMPTY_ROOT(r) (!(r)->first)
 void interval_tree_insert(struct interval_tree_node *node,
 			  struct rb_root_cached *root);
@@ -159,10 +160,10 @@ struct xarray {
 	struct shim_xa_item items[1024];
 };
 
-#define XA_FLAGS_ALLOC1	 0
-#define XA_LIMIT(a, b)	 ((struct xa_limit){ (a), (b) })
+#define XA_FLAGS_ALLOC1	    0
+#define XA_LIMIT(a, b)	    ((struct xa_limit){ (a), (b) })
 #define xa_init_flags(x, f) pthread_mutex_init(&(x)->m, NULL)
-#define xa_destroy(x)	 ((void)(x))
+#define xa_destroy(x)	    ((void)(x))
 int xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry,
 		    struct xa_limit limit, u32 *next, gfp_t gfp);
 void *xa_load(struct xarray *xa, unsigned long index);
@@ -170,7 +171,7 @@ void *xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp);
 void *xa_erase(struct xarray *xa, unsigned long index);
 bool xa_empty(struct xarray *xa);
 
-/* --- tasks, users, modules ---------------------------------------------------------- */
+/* --- tasks, users, modules --------------------------------------- */
 
 struct mem_cgroup {
 	int refs;
@@ -191,13 +192,13 @@ extern unsigned long shim_memlock; /* bytes */
 extern bool shim_ipc_lock;
 extern int shim_module_refs;
 
-#define current			   (&shim_task)
-#define current_uid()		   ((kuid_t){ shim_uid })
-#define uid_eq(a, b)		   ((a).val == (b).val)
-#define THIS_MODULE		   NULL
-#define try_module_get(m)	   \
+#define current	      (&shim_task)
+#define current_uid() ((kuid_t){ shim_uid })
+#define uid_eq(a, b)  ((a).val == (b).val)
+#define THIS_MODULE   NULL
+#define try_module_get(m) \
 	(__atomic_add_fetch(&shim_module_refs, 1, __ATOMIC_SEQ_CST), true)
-#define module_put(m)		   \
+#define module_put(m) \
 	((void)__atomic_sub_fetch(&shim_module_refs, 1, __ATOMIC_SEQ_CST))
 #define get_random_u32()	   0x5eU
 #define CAP_IPC_LOCK		   14
@@ -210,7 +211,7 @@ extern int shim_module_refs;
 extern bool shim_killed;
 struct mem_cgroup *set_active_memcg(struct mem_cgroup *memcg);
 
-/* --- mm ------------------------------------------------------------------------------ */
+/* --- mm ---------------------------------------------------------- */
 
 #define FOLL_WRITE    1
 #define FOLL_LONGTERM 2
@@ -306,21 +307,21 @@ void unpin_user_pages(struct page **pages, unsigned long count);
 void unpin_user_pages_dirty_lock(struct page **pages, unsigned long count,
 				 bool make_dirty);
 
-/* --- tracepoints ----------------------------------------------------------------------- */
+/* --- tracepoints ------------------------------------------------- */
 
 static inline void shim_trace(u64 first, ...)
 {
 	(void)first;
 }
 
-#define trace_region_register(...) shim_trace(__VA_ARGS__)
+#define trace_region_register(...)   shim_trace(__VA_ARGS__)
 #define trace_region_deregister(...) shim_trace(__VA_ARGS__)
-#define trace_fault_begin(...) shim_trace(__VA_ARGS__)
-#define trace_fault_end(...) shim_trace(__VA_ARGS__)
-#define trace_fence_start(...) shim_trace(__VA_ARGS__)
-#define trace_fence_end(...) shim_trace(__VA_ARGS__)
+#define trace_fault_begin(...)	     shim_trace(__VA_ARGS__)
+#define trace_fault_end(...)	     shim_trace(__VA_ARGS__)
+#define trace_fence_start(...)	     shim_trace(__VA_ARGS__)
+#define trace_fence_end(...)	     shim_trace(__VA_ARGS__)
 
-/* --- for tests: points to interfere at -------------------------------------------------- */
+/* --- for tests: points to interfere at --------------------------- */
 
 extern void (*shim_in_transfer)(void); /* a page is mapped by the device */
 extern void (*shim_after_lookup)(void); /* GUP has its pages; not installed */

@@ -12,7 +12,7 @@ bool shim_killed;
 int shim_module_refs;
 int shim_alloc_budget = -1;
 
-/* --- RCU ------------------------------------------------------------------------- */
+/* --- RCU --------------------------------------------------------- */
 
 static pthread_rwlock_t rcu_lock = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_mutex_t rcu_queue_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -65,7 +65,7 @@ void rcu_barrier(void)
 	}
 }
 
-/* --- allocation ------------------------------------------------------------------- */
+/* --- allocation -------------------------------------------------- */
 
 static bool out_of_memory(void)
 {
@@ -115,7 +115,7 @@ struct kmem_cache *shim_cache(size_t size)
 	return c;
 }
 
-/* --- work ------------------------------------------------------------------------- */
+/* --- work -------------------------------------------------------- */
 
 static pthread_mutex_t work_lock = PTHREAD_MUTEX_INITIALIZER;
 static LIST_HEAD(works);
@@ -212,7 +212,7 @@ struct mem_cgroup *set_active_memcg(struct mem_cgroup *memcg)
 	return old;
 }
 
-/* --- containers: sorted list, small array ------------------------------------------- */
+/* --- containers: sorted list, small array ------------------------ */
 
 void interval_tree_insert(struct interval_tree_node *node,
 			  struct rb_root_cached *root)

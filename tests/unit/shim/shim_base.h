@@ -24,9 +24,9 @@
 
 #include "compat/mutant.h"
 
-/* --- words ---------------------------------------------------------------- */
+/* --- words ------------------------------------------------------- */
 
-#define typeof	   __typeof__
+#define typeof __typeof__
 #define __must_hold(x)
 #define __acquires(x)
 #define __releases(x)
@@ -41,42 +41,42 @@
 #define PAGE_MASK	     (~(PAGE_SIZE - 1))
 
 #define container_of(ptr, type, member) \
-	((type *)((char *)(ptr) - offsetof(type, member)))
-#define min(a, b)                       \
-	({                              \
-		typeof(a) _a = (a);     \
-		typeof(b) _b = (b);     \
-		_a < _b ? _a : _b;      \
+	((type *)((char *)(ptr)-offsetof(type, member)))
+#define min(a, b)                   \
+	({                          \
+		typeof(a) _a = (a); \
+		typeof(b) _b = (b); \
+		_a < _b ? _a : _b;  \
 	})
-#define max(a, b)                       \
-	({                              \
-		typeof(a) _a = (a);     \
-		typeof(b) _b = (b);     \
-		_a > _b ? _a : _b;      \
+#define max(a, b)                   \
+	({                          \
+		typeof(a) _a = (a); \
+		typeof(b) _b = (b); \
+		_a > _b ? _a : _b;  \
 	})
 #define min_t(type, a, b) min((type)(a), (type)(b))
 #define min3(a, b, c)	  min(min(a, b), c)
 
 /* Acquire: the kernel relies on address dependencies, TSan knows none. */
-#define READ_ONCE(x)	 __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
-#define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
+#define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_ACQUIRE)
+#define WRITE_ONCE(x, v)	__atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 #define smp_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define cpu_relax()		 sched_yield()
+#define cpu_relax()		sched_yield()
 
 /* Not abort(): ctest takes a signal for a failure that WILL_FAIL excuses not. */
-#define shim_bug(...)                                              \
-	do {                                                       \
-		fprintf(stderr, "%s:%d: ", __FILE__, __LINE__);    \
-		fprintf(stderr, __VA_ARGS__);                      \
-		fprintf(stderr, "\n");                             \
-		_exit(1);                                          \
+#define shim_bug(...)                                           \
+	do {                                                    \
+		fprintf(stderr, "%s:%d: ", __FILE__, __LINE__); \
+		fprintf(stderr, __VA_ARGS__);                   \
+		fprintf(stderr, "\n");                          \
+		_exit(1);                                       \
 	} while (0)
-#define WARN_ON_ONCE(cond)                             \
-	({                                             \
-		bool _c = !!(cond);                    \
-		if (_c)                                \
-			shim_bug("WARN: %s", #cond);   \
-		_c;                                    \
+#define WARN_ON_ONCE(cond)                           \
+	({                                           \
+		bool _c = !!(cond);                  \
+		if (_c)                              \
+			shim_bug("WARN: %s", #cond); \
+		_c;                                  \
 	})
 
 static inline void *ERR_PTR(long err)
@@ -96,7 +96,7 @@ static inline bool IS_ERR(const void *p)
 
 #define ERR_CAST(p) ((void *)(p))
 
-/* --- context ---------------------------------------------------------------- */
+/* --- context ----------------------------------------------------- */
 
 struct shim_context {
 	int spinlocks;
@@ -125,17 +125,17 @@ static inline void shim_may_allocate(const char *what)
 		shim_bug("allocates in a hook: %s", what);
 }
 
-#define might_sleep()	 shim_may_sleep(__func__)
-#define cond_resched()	 shim_may_sleep("cond_resched")
-#define preempt_disable() ((void)shim.preempt++)
-#define preempt_enable()  ((void)shim.preempt--)
+#define might_sleep()	   shim_may_sleep(__func__)
+#define cond_resched()	   shim_may_sleep("cond_resched")
+#define preempt_disable()  ((void)shim.preempt++)
+#define preempt_enable()   ((void)shim.preempt--)
 #define local_bh_disable() ((void)shim.bh++)
 #define local_bh_enable()  ((void)shim.bh--)
 #define in_softirq()	   (shim.bh > 0)
 #define lockdep_assert_preemption_disabled() \
 	WARN_ON_ONCE(!shim.preempt && !shim.spinlocks)
 
-/* --- atomics ---------------------------------------------------------------- */
+/* --- atomics ----------------------------------------------------- */
 
 typedef struct {
 	int counter;
@@ -144,31 +144,36 @@ typedef struct {
 	s64 counter;
 } atomic64_t;
 
-#define ATOMIC_INIT(n) { (n) }
+#define ATOMIC_INIT(n) \
+	{              \
+		(n)    \
+	}
 #define SHIM_ATOMIC(op, v, n, order) \
 	__atomic_##op(&(v)->counter, (n), __ATOMIC_##order)
 
-#define atomic_read(v)	      __atomic_load_n(&(v)->counter, __ATOMIC_RELAXED)
-#define atomic_set(v, n)      SHIM_ATOMIC(store_n, v, n, RELAXED)
-#define atomic_inc(v)	      ((void)SHIM_ATOMIC(add_fetch, v, 1, RELAXED))
-#define atomic_inc_return(v)  SHIM_ATOMIC(add_fetch, v, 1, SEQ_CST)
+#define atomic_read(v)	       __atomic_load_n(&(v)->counter, __ATOMIC_RELAXED)
+#define atomic_set(v, n)       SHIM_ATOMIC(store_n, v, n, RELAXED)
+#define atomic_inc(v)	       ((void)SHIM_ATOMIC(add_fetch, v, 1, RELAXED))
+#define atomic_inc_return(v)   SHIM_ATOMIC(add_fetch, v, 1, SEQ_CST)
 #define atomic_dec_and_test(v) (SHIM_ATOMIC(sub_fetch, v, 1, SEQ_CST) == 0)
 
-#define atomic64_read(v)	 atomic_read(v)
-#define atomic64_read_acquire(v) __atomic_load_n(&(v)->counter, __ATOMIC_ACQUIRE)
-#define atomic64_inc(v)		 atomic_inc(v)
-#define atomic64_add(n, v)	 ((void)SHIM_ATOMIC(add_fetch, v, n, RELAXED))
-#define atomic64_sub(n, v)	 ((void)SHIM_ATOMIC(sub_fetch, v, n, RELAXED))
+#define atomic64_read(v) atomic_read(v)
+#define atomic64_read_acquire(v) \
+	__atomic_load_n(&(v)->counter, __ATOMIC_ACQUIRE)
+#define atomic64_inc(v)		  atomic_inc(v)
+#define atomic64_add(n, v)	  ((void)SHIM_ATOMIC(add_fetch, v, n, RELAXED))
+#define atomic64_sub(n, v)	  ((void)SHIM_ATOMIC(sub_fetch, v, n, RELAXED))
 #define atomic64_add_return(n, v) SHIM_ATOMIC(add_fetch, v, n, SEQ_CST)
-#define atomic64_fetch_and(n, v) SHIM_ATOMIC(fetch_and, v, (s64)(n), SEQ_CST)
-#define atomic64_fetch_or(n, v)	 SHIM_ATOMIC(fetch_or, v, (s64)(n), SEQ_CST)
+#define atomic64_fetch_and(n, v)  SHIM_ATOMIC(fetch_and, v, (s64)(n), SEQ_CST)
+#define atomic64_fetch_or(n, v)	  SHIM_ATOMIC(fetch_or, v, (s64)(n), SEQ_CST)
 #define atomic64_andnot(n, v) \
-	((void)SHIM_ATOMIC(fetch_and, v, (s64)~(n), RELAXED))
+	((void)SHIM_ATOMIC(fetch_and, v, (s64) ~(n), RELAXED))
 #define atomic64_fetch_sub_release(n, v) SHIM_ATOMIC(fetch_sub, v, n, RELEASE)
 #define atomic64_fetch_add(n, at) \
 	__atomic_fetch_add((s64 *)(at), (n), __ATOMIC_SEQ_CST)
 
-static inline bool atomic64_try_cmpxchg_acquire(atomic64_t *v, s64 *old, s64 new)
+static inline bool atomic64_try_cmpxchg_acquire(atomic64_t *v, s64 *old,
+						s64 new)
 {
 	return __atomic_compare_exchange_n(&v->counter, old, new, false,
 					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
@@ -213,7 +218,7 @@ static inline bool refcount_dec_and_test(refcount_t *r)
 	return n == 0;
 }
 
-/* --- locks ------------------------------------------------------------------- */
+/* --- locks ------------------------------------------------------- */
 
 typedef struct {
 	pthread_mutex_t m;
@@ -245,10 +250,10 @@ static inline void spin_unlock(spinlock_t *l)
 	pthread_mutex_unlock(&l->m);
 }
 
-#define spin_lock_bh(l)			spin_lock(l)
-#define spin_unlock_bh(l)		spin_unlock(l)
-#define spin_lock_irqsave(l, f)		((void)((f) = 0), spin_lock(l))
-#define spin_unlock_irqrestore(l, f)	((void)(f), spin_unlock(l))
+#define spin_lock_bh(l)		     spin_lock(l)
+#define spin_unlock_bh(l)	     spin_unlock(l)
+#define spin_lock_irqsave(l, f)	     ((void)((f) = 0), spin_lock(l))
+#define spin_unlock_irqrestore(l, f) ((void)(f), spin_unlock(l))
 #define lockdep_assert_held(l) \
 	WARN_ON_ONCE(!(l)->held || !pthread_equal((l)->owner, pthread_self()))
 
@@ -261,7 +266,7 @@ struct mutex {
 #define mutex_lock(l)	 (might_sleep(), pthread_mutex_lock(&(l)->m))
 #define mutex_unlock(l)	 pthread_mutex_unlock(&(l)->m)
 
-/* --- RCU: callbacks run when a test says so ---------------------------------- */
+/* --- RCU: callbacks run when a test says so ---------------------- */
 
 struct rcu_head {
 	struct rcu_head *next;
@@ -274,18 +279,18 @@ void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
 void synchronize_rcu(void);
 void rcu_barrier(void);
 
-/* --- lists -------------------------------------------------------------------- */
+/* --- lists ------------------------------------------------------- */
 
 struct list_head {
 	struct list_head *next, *prev;
 };
 
-#define LIST_HEAD(name) struct list_head name = { &(name), &(name) }
-#define list_entry(p, type, member) container_of(p, type, member)
+#define LIST_HEAD(name)			  struct list_head name = { &(name), &(name) }
+#define list_entry(p, type, member)	  container_of(p, type, member)
 #define list_first_entry(h, type, member) list_entry((h)->next, type, member)
-#define list_for_each_entry(pos, head, member)                          \
-	for (pos = list_entry((head)->next, typeof(*pos), member);      \
-	     &pos->member != (head);                                    \
+#define list_for_each_entry(pos, head, member)                     \
+	for (pos = list_entry((head)->next, typeof(*pos), member); \
+	     &pos->member != (head);                               \
 	     pos = list_entry(pos->member.next, typeof(*pos), member))
 
 static inline void INIT_LIST_HEAD(struct list_head *h)
@@ -329,7 +334,7 @@ static inline void list_move_tail(struct list_head *n, struct list_head *h)
 	list_add_tail(n, h);
 }
 
-/* --- allocation ----------------------------------------------------------------- */
+/* --- allocation -------------------------------------------------- */
 
 typedef unsigned int gfp_t;
 
