@@ -26,14 +26,33 @@ verdict_tap() {
 	esac
 }
 
-# verdict_of NAME LOG COMMAND...: one verdict from a command's status.
+# verdict_of NAME LOG COMMAND...: the verdicts of a command that prints TAP; one from its status if it printed none.
 verdict_of() {
-	local name=$1 log=$2 verdict=ok
+	local name=$1 log=$2 line rc=0 seen='' failed_before=$VERDICT_FAILED
 	shift 2
-	progress "$name" "$log" "$@" || verdict=fail
-	verdict_add "$verdict" "$name"
-	verdict_tap "$verdict" "$name"
+	progress "$name" "$log" "$@" || rc=$?
+	while read -r line; do
+		seen=1
+		case $line in
+		*'# SKIP'*) verdict_each skip "$name: $(verdict_name "$line")" ;;
+		ok*) verdict_each ok "$name: $(verdict_name "$line")" ;;
+		*) verdict_each fail "$name: $(verdict_name "$line")" ;;
+		esac
+	done < <(grep -E '^(not )?ok\b' "$log")
+	if [ "$rc" != 0 ] && [ "$VERDICT_FAILED" = "$failed_before" ]; then
+		verdict_each fail "$name" "status $rc"
+	elif [ -z "$seen" ]; then
+		verdict_each ok "$name"
+	fi
 }
+
+verdict_each() {
+	verdict_add "$@"
+	verdict_tap "$@"
+}
+
+# verdict_name LINE: the name in a line of TAP.
+verdict_name() { sed -E 's/^(not )?ok *[0-9]* *-? *//; s/ *#.*//' <<<"$1"; }
 
 # verdict_ctest LOG PATTERN: one for each line of ctest's, like "1/3 Test #1: t_psn ....   Passed    0.01 sec".
 verdict_ctest() {
@@ -50,8 +69,7 @@ verdict_ctest() {
 		*Skipped*) verdict=skip ;;
 		*) verdict=fail ;;
 		esac
-		verdict_add "$verdict" "host: $name" "$status"
-		verdict_tap "$verdict" "host: $name"
+		verdict_each "$verdict" "host: $name"
 	done < <(sed -nE 's|^ *[0-9]+/[0-9]+ Test +#[0-9]+: ([^ ]+) \.*\**(.*)$|\1 \2|p' "$log" | sed -E 's/ +/ /g')
 	if grep -q 'tests failed out of' "$log" && ! grep -q ' 0 tests failed' "$log"; then
 		grep -vE '^ *[0-9]+/[0-9]+ Test|^ +Start' "$log" | tail -n 40 >&2
@@ -76,16 +94,14 @@ verdict_guest() {
 	if [ $# -gt 0 ]; then
 		why="the guest ended in it"
 		grep -q "^start $1\$" "$log/report.log" 2>/dev/null || why="the guest did not get that far"
-		verdict_add fail "$label: $1" "$why"
-		verdict_tap fail "$label: $1" "$why"
+		verdict_each fail "$label: $1" "$why"
 		shift
 		VERDICT_REST=("$@")
 	else
 		verdict_leaks "$label" "$log"
 	fi
 	if [ "$status" != 0 ] && [ "${#VERDICT_REST[@]}" = 0 ] && [ "$VERDICT_FAILED" = "$failed_before" ]; then
-		verdict_add fail "$label: guest" "its kernel complained, or it did not end well (status $status)"
-		verdict_tap fail "$label: guest"
+		verdict_each fail "$label: guest" "its kernel complained, or it did not end well (status $status)"
 	fi
 }
 
