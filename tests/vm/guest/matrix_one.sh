@@ -11,5 +11,5 @@ set -euo pipefail
 sd_load
 sd_dummy d0
 sd_link sodp0 d0
-[ "$SD_KERNEL" = stock ] && short= || short=--short
+[ "$SD_KERNEL" = stock ] && short='' || short=--short
 "$SD_BIN/matrix" --dev sodp0 $short

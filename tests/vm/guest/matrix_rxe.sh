@@ -9,13 +9,14 @@ set -euo pipefail
 
 sd_load
 sd_veth_pair rxe softodp
+[ "$SD_KERNEL" = stock ] && short='' || short=--short
 
 echo "# rxe asks, softodp serves"
 sd_in "$SD_NS1" "$SD_BIN/matrix" --dev "$SD_DEV1" --server /run/matrix.sock &
-"$SD_BIN/matrix" --dev "$SD_DEV0" --client /run/matrix.sock
+"$SD_BIN/matrix" --dev "$SD_DEV0" --client /run/matrix.sock $short
 wait $!
 
 echo "# softodp asks, rxe serves"
 "$SD_BIN/matrix" --dev "$SD_DEV0" --server /run/matrix.sock &
-sd_in "$SD_NS1" "$SD_BIN/matrix" --dev "$SD_DEV1" --client /run/matrix.sock
+sd_in "$SD_NS1" "$SD_BIN/matrix" --dev "$SD_DEV1" --client /run/matrix.sock $short
 wait $!
