@@ -74,6 +74,7 @@ struct sodp_range {
 
 struct sodp_log {
 	u64 clock; /* ticks at each end */
+	unsigned int high; /* slots from here on are free */
 	struct sodp_range slot[SODP_LOG_SLOTS];
 	struct { /* active ranges that found no slot: one hull, counted */
 		unsigned long start;

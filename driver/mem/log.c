@@ -44,9 +44,11 @@ static void forget_unwanted(struct sodp_log *log)
 {
 	struct sodp_range *r;
 
-	for (r = log->slot; r < log->slot + SODP_LOG_SLOTS; r++)
+	for (r = log->slot; r < log->slot + log->high; r++)
 		if (r->state == SODP_RANGE_ENDED && !wanted(log, r->ended))
 			r->state = SODP_RANGE_FREE;
+	while (log->high && log->slot[log->high - 1].state == SODP_RANGE_FREE)
+		log->high--;
 	if (log->past.ended && !wanted(log, log->past.ended))
 		log->past.ended = 0;
 }
@@ -69,13 +71,15 @@ static struct sodp_range *get_slot(struct sodp_log *log)
 	struct sodp_range *r, *oldest = NULL;
 
 	forget_unwanted(log);
-	for (r = log->slot; r < log->slot + SODP_LOG_SLOTS; r++) {
+	for (r = log->slot; r < log->slot + log->high; r++) {
 		if (r->state == SODP_RANGE_FREE)
 			return r;
 		if (r->state == SODP_RANGE_ENDED &&
 		    (!oldest || r->ended < oldest->ended))
 			oldest = r;
 	}
+	if (log->high < SODP_LOG_SLOTS)
+		return &log->slot[log->high++];
 	if (oldest)
 		fold_into_past(log, oldest->start, oldest->last, oldest->ended);
 	return oldest;
@@ -112,7 +116,7 @@ void sodp_log_end(struct sodp_log *log, unsigned long start, unsigned long last)
 	struct sodp_range *r;
 
 	log->clock++;
-	for (r = log->slot; r < log->slot + SODP_LOG_SLOTS; r++) {
+	for (r = log->slot; r < log->slot + log->high; r++) {
 		if (r->state != SODP_RANGE_ACTIVE || r->start != start ||
 		    r->last != last)
 			continue;
@@ -144,7 +148,7 @@ bool sodp_log_active(const struct sodp_log *log, unsigned long start,
 {
 	const struct sodp_range *r;
 
-	for (r = log->slot; r < log->slot + SODP_LOG_SLOTS; r++)
+	for (r = log->slot; r < log->slot + log->high; r++)
 		if (r->state == SODP_RANGE_ACTIVE &&
 		    overlaps(r->start, r->last, start, last))
 			return true;
@@ -161,7 +165,7 @@ bool sodp_log_crossed(const struct sodp_log *log,
 
 	if (sodp_log_active(log, start, last))
 		return true;
-	for (r = log->slot; r < log->slot + SODP_LOG_SLOTS; r++)
+	for (r = log->slot; r < log->slot + log->high; r++)
 		if (r->state == SODP_RANGE_ENDED && r->ended > sample->clock &&
 		    overlaps(r->start, r->last, start, last))
 			return true;
