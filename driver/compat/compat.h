@@ -37,6 +37,11 @@
 #define from_timer(var, timer, field) timer_container_of(var, timer, field)
 #endif
 
+/* 6.18 gave the absence of WQ_UNBOUND a name. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#define WQ_PERCPU 0
+#endif
+
 /* UDP tunnel sockets: 7.x takes struct sock where 6.x takes struct socket. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
 #define sodp_tunnel_sock(sock) (sock)

@@ -404,6 +404,7 @@ enum sodp_step sodp_req_pass(struct sodp_side *side)
 	bool more;
 
 	lockdep_assert_once(in_softirq()); /* or bottom halves are off */
+	side->in_flight = false;
 	switch (sodp_qp_state(qp)) {
 	case IB_QPS_RTS:
 		break;
@@ -424,6 +425,7 @@ enum sodp_step sodp_req_pass(struct sodp_side *side)
 	if (!sodp_comp_retire(qp))
 		return SODP_STEP_MORE;
 	sodp_retry_arm(qp);
+	side->in_flight = qp->req.una != qp->req.psn_max;
 	return more ? SODP_STEP_MORE : SODP_STEP_IDLE;
 }
 

@@ -172,13 +172,17 @@ static enum sodp_step run(struct sodp_qp *qp)
 enum sodp_step sodp_resp_pass(struct sodp_side *side)
 {
 	struct sodp_qp *qp = container_of(side, struct sodp_qp, resp.side);
+	enum sodp_step step;
 
+	side->in_flight = false;
 	switch (sodp_qp_state(qp)) {
 	case IB_QPS_RTR:
 	case IB_QPS_RTS:
 	case IB_QPS_SQD:
 	case IB_QPS_SQE:
-		return run(qp);
+		step = run(qp);
+		side->in_flight = qp->resp.read.valid;
+		return step;
 	case IB_QPS_ERR:
 		return flush(qp);
 	default:

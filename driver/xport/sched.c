@@ -57,12 +57,37 @@ static bool idle(const struct sodp_side *side)
 	       test_bit(STOPPED, &side->flags);
 }
 
+static void queue(struct sodp_side *side)
+{
+	int cpu = READ_ONCE(side->cpu); /* pairs with stay(); a hint */
+
+	if (cpu >= 0)
+		queue_work_on(cpu, wq, &side->work);
+	else
+		queue_work(wq, &side->work);
+}
+
+/* The owner only, softirqs off. */
+static void stay(struct sodp_side *side)
+{
+	WRITE_ONCE(side->cpu, side->in_flight ? smp_processor_id() : -1);
+}
+
+/* Softirqs are off, so this CPU is not going to change. */
+static bool elsewhere(const struct sodp_side *side)
+{
+	int cpu = READ_ONCE(side->cpu); /* pairs with stay() */
+
+	return cpu >= 0 && cpu != smp_processor_id() && cpu_online(cpu);
+}
+
 static void run_pass(struct sodp_side *side)
 {
 	clear_bit(PENDING, &side->flags);
 	smp_mb__after_atomic(); /* pairs with mark() */
 	if (side->pass(side) == SODP_STEP_MORE)
 		set_bit(PENDING, &side->flags);
+	stay(side);
 }
 
 /* True: there is more to do, and nobody who would do it. */
@@ -75,6 +100,11 @@ static bool run(struct sodp_side *side, int passes)
 		if (test_and_set_bit(OWNED, &side->flags)) {
 			local_bh_enable();
 			return false; /* the owner sees PENDING */
+		}
+		if (elsewhere(side)) {
+			let_go(side);
+			local_bh_enable();
+			return true;
 		}
 		run_pass(side);
 		let_go(side);
@@ -103,7 +133,7 @@ static void side_work(struct work_struct *work)
 
 	let_softirqs_catch_up();
 	if (run(side, WORK_PASSES))
-		queue_work(wq, work);
+		queue(side);
 }
 
 static void side_later(struct timer_list *timer)
@@ -116,6 +146,8 @@ void sodp_side_init(struct sodp_side *side,
 {
 	side->flags = 0;
 	side->pass = pass;
+	side->in_flight = false;
+	side->cpu = -1;
 	INIT_WORK(&side->work, side_work);
 	timer_setup(&side->later, side_later, 0);
 }
@@ -124,14 +156,14 @@ void sodp_side_kick(struct sodp_side *side)
 {
 	mark(side);
 	if (!test_bit(STOPPED, &side->flags))
-		queue_work(wq, &side->work);
+		queue(side);
 }
 
 void sodp_side_run(struct sodp_side *side)
 {
 	mark(side);
 	if (run(side, RUN_PASSES))
-		queue_work(wq, &side->work);
+		queue(side);
 }
 
 void sodp_side_kick_later(struct sodp_side *side, unsigned long delay)
@@ -155,7 +187,7 @@ void sodp_side_start(struct sodp_side *side)
 	clear_bit_unlock(OWNED, &side->flags);
 	smp_mb__after_atomic(); /* pairs with mark() */
 	if (test_bit(PENDING, &side->flags))
-		queue_work(wq, &side->work);
+		queue(side);
 }
 
 void sodp_side_destroy(struct sodp_side *side)
@@ -169,9 +201,11 @@ int sodp_sched_init(void)
 {
 	/*
 	 * Apart from the faults' queue: those may sleep for long. Not of high
-	 * priority: ksoftirqd, which receives, is not either.
+	 * priority: ksoftirqd, which receives, is not either. Per CPU, for the
+	 * sake of the order of packets: see sodp_side.
 	 */
-	wq = alloc_workqueue("softodp_xport", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	wq = alloc_workqueue("softodp_xport",
+			     WQ_PERCPU | WQ_CPU_INTENSIVE | WQ_MEM_RECLAIM, 0);
 	return wq ? 0 : -ENOMEM;
 }
 

@@ -49,6 +49,13 @@ struct sodp_side {
 	struct work_struct work;
 	struct timer_list later; /* sodp_side_kick_later() */
 	enum sodp_step (*pass)(struct sodp_side *side); /* softirqs are off */
+	/*
+	 * The pass sets it: what it sent may still be on its way. Then the
+	 * side stays on its CPU, because packets queue by CPU on theirs: those
+	 * sent from another one could overtake them.
+	 */
+	bool in_flight;
+	int cpu; /* to stay on, or -1 */
 };
 
 void sodp_side_init(struct sodp_side *side,
