@@ -73,12 +73,12 @@ harmless driver/verbs/mr.c '#include "mem/mem.h"'
 harmless driver/mem/copy.c 'void *p = kmap_local_page(page);'
 harmless driver/xport/sgl.c 'const char *s = "struct page KERNEL_VERSION";'
 
-long=$(printf '\nstatic int planted(void)\n{\n'; yes '	x++;' | head -n 100; printf '}\n')
+long=$(printf '\nstatic int planted(void)\n{\n'; for _ in {1..100}; do echo '	x++;'; done; echo '}')
 cp "$work/driver/main.c" "$work/saved"
 printf '%s\n' "$long" >>"$work/driver/main.c"
 ! "$here/check_sizes.sh" "$work" >/dev/null || complain 'check_sizes.sh passed a function of 103 lines'
 cp "$work/saved" "$work/driver/main.c"
-yes '/* filler */' | head -n 601 >"$work/driver/filler.c"
+for _ in {1..601}; do echo '/* filler */'; done >"$work/driver/filler.c"
 ! "$here/check_sizes.sh" "$work" >/dev/null || complain 'check_sizes.sh passed a file of 601 lines'
 ! "$here/check_headers.sh" "$work" >/dev/null || complain 'check_headers.sh passed a file without a licence'
 rm "$work/driver/filler.c"
