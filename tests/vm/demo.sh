@@ -62,7 +62,7 @@ clean_up() {
 	ip netns del demo 2>/dev/null || true
 	ip link del demo0 2>/dev/null || true
 	[ -z "${LOADED_RXE:-}" ] || modprobe -r rdma_rxe 2>/dev/null || true
-	[ -z "${SWAPPED:-}" ] || swapoff "$SWAPPED" 2>/dev/null || true
+	[ -z "${SWAPPED:-}" ] || { swapoff "$SWAPPED" && modprobe -r zram; } 2>/dev/null || true
 	[ -z "${EXCLUSIVE:-}" ] || rdma system set netns shared 2>/dev/null || true
 	rm -rf "$WORK"
 }
@@ -85,6 +85,18 @@ claim() {
 		"$1" "$verdict" "$2" "$3" "$4" "$5" >>"$RESULTS"
 }
 
+# On zram, which writes and reads at once: what comes back from it has been there.
+swap_on() {
+	if modprobe zram num_devices=1 2>/dev/null && echo 256M >/sys/block/zram0/disksize; then
+		SWAPPED=/dev/zram0
+		mkswap "$SWAPPED" >/dev/null
+		swapon "$SWAPPED"
+	else
+		sd_swap
+		SWAPPED=$(sed -n '2s/ .*//p' /proc/swaps)
+	fi
+}
+
 prepare() {
 	clean_up
 	trap at_exit EXIT
@@ -99,10 +111,7 @@ prepare() {
 	if rdma system show 2>/dev/null | grep -q shared && rdma system set netns exclusive 2>/dev/null; then EXCLUSIVE=1; fi
 	ip netns add demo
 	ip -n demo link set lo up
-	if ! grep -q '^/' /proc/swaps; then
-		sd_swap
-		SWAPPED=$(sed -n '2s/ .*//p' /proc/swaps)
-	fi
+	grep -q '^/' /proc/swaps || swap_on
 }
 
 # In the namespace demo: the port of RoCE in the initial one is rdma_rxe's once that is loaded. As nobody, with what Debian

@@ -16,7 +16,7 @@ enum {
 	PEER_PATIENCE_S = 30, /* for one completion */
 	OWNER_PATIENCE_S = 90, /* for one order */
 	DRAW_MS = 100,
-	MEANWHILE_MS = 5,
+	MEANWHILE_MS = 50,
 };
 
 /* --- pattern -------------------------------------------------------------- */
