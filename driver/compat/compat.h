@@ -51,10 +51,10 @@
 
 /* 6.5 took the vmas argument away. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
-#define sodp_get_user_pages_remote(mm, start, nr, flags, pages, locked)        \
+#define sodp_get_user_pages_remote(mm, start, nr, flags, pages, locked) \
 	get_user_pages_remote(mm, start, nr, flags, pages, NULL, locked)
 #else
-#define sodp_get_user_pages_remote(mm, start, nr, flags, pages, locked)        \
+#define sodp_get_user_pages_remote(mm, start, nr, flags, pages, locked) \
 	get_user_pages_remote(mm, start, nr, flags, pages, locked)
 #endif
 

@@ -17,7 +17,7 @@
 #define SOFTODP_STAT_PAGE_FAULTS		"page_faults"
 #define SOFTODP_STAT_PAGE_FAULTS_HANDLED	"page_faults_handled"
 #define SOFTODP_STAT_PAGE_INVALIDATIONS		"page_invalidations"
-#define SOFTODP_STAT_PAGE_INVALIDATIONS_HANDLED	"page_invalidations_handled"
+#define SOFTODP_STAT_PAGE_INVALIDATIONS_HANDLED "page_invalidations_handled"
 #define SOFTODP_STAT_PAGE_PREFETCH		"page_prefetch"
 #define SOFTODP_STAT_RESIDENT_PAGES		"resident_pages"
 #define SOFTODP_STAT_TABLE_BYTES		"table_bytes"
