@@ -9,6 +9,7 @@
 #   # needs: nodriver       the driver is not loaded for it
 #   # boot: OPTIONS         needs a guest of its own kind, started with these options of tests/vm/vm
 #   # set: stress           part of ./run stress, not of ./run test
+#   # stress: debug         kernels on which it runs in ./run stress alone: too slow there for every day
 #   # dmesg-allow: REGEX    kernel messages that it provokes on purpose
 
 select_header() { sed -n "s/^# $2: *//p;/^[^#]/q" "$1"; }
@@ -21,11 +22,15 @@ select_tests() {
 		[ "$name" != lib ] && [ -x "$file" ] || continue
 		# shellcheck disable=SC2053 # the pattern is one
 		[[ $name == $pattern ]] || continue
-		[ "$(select_header "$file" set)" = "$set" ] || continue
+		kernels=$(select_header "$file" kernels)
+		if [ "$(select_header "$file" set)" != "$set" ]; then
+			[ "$set" = stress ] || continue
+			kernels=$(select_header "$file" stress)
+			[ -n "$kernels" ] || continue
+		fi
 		if [ -n "$mode" ]; then
 			select_header "$file" modes | grep -qw "$mode" || continue
 		else
-			kernels=$(select_header "$file" kernels)
 			[[ " ${kernels:-stock} " == *" $kernel "* ]] || continue
 		fi
 		echo "$name"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # Malformed packets, keys and ranges that are not the peer's, scribbled rings, nonsense in arguments.
 # timeout: 240
-# kernels: stock debug
+# kernels: stock
+# stress: debug
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 

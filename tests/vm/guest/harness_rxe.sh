@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 60
-# kernels: stock debug 6.12 7.3
-# modes: preempt
+# kernels: stock 6.12 7.3
+# stress: debug
 # needs: nodriver
 #
 # The harness alone: stock Soft-RoCE between two processes of a guest.

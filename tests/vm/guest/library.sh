@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 120
-# kernels: stock debug
+# kernels: stock
+# stress: debug
 #
 # libsoftodp, as an ordinary user: on a softodp device, and on stock rdma_rxe, which pages nothing on demand. Then the
 # examples.

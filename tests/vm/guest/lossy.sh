@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 180
-# kernels: stock debug
+# kernels: stock
+# stress: debug
 #
 # Reliable delivery over a wire that loses, repeats and reorders. Packets to an address of our own go over lo.
 set -euo pipefail

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 400
-# kernels: stock debug
+# kernels: stock
+# stress: debug
 #
 # The byte matrix between two devices with a wire between them.
 set -euo pipefail

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# timeout: 90
-# kernels: stock debug
-# modes: preempt
+# timeout: 180
+# kernels: stock
+# stress: debug
 #
 # The device follows its netdev: MTU, port state and its events, its end in every way. One UDP port for each namespace.
 set -Eeuo pipefail

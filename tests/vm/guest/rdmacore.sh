@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 300
-# kernels: stock debug
+# kernels: stock
+# stress: debug
 #
 # rdma-core's own tests of memory regions, completion queues, queue pairs and on-demand paging.
 set -euo pipefail

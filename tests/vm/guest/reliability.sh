@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 240
-# kernels: stock debug
-# modes: preempt
+# kernels: stock
+# stress: debug
 #
 # Reliable delivery over a wire that loses, reorders and repeats packets, and the errors that end it.
 set -euo pipefail

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 90
-# kernels: stock debug
+# kernels: stock
+# stress: debug
 #
 # The device is closed with regions and QPs alive and work posted to them.
 set -euo pipefail

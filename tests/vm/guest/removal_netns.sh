@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 90
-# kernels: stock debug
+# kernels: stock
+# stress: debug
 #
 # The network namespace of the device goes away under traffic.
 set -euo pipefail

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 240
-# kernels: stock debug
+# kernels: stock
+# stress: debug
 #
 # Page faults that take long or for ever.
 set -euo pipefail
