@@ -57,14 +57,14 @@ static bool idle(const struct sodp_side *side)
 	       test_bit(STOPPED, &side->flags);
 }
 
-static void queue(struct sodp_side *side)
+static void queue(struct sodp_side *side, struct work_struct *work)
 {
 	int cpu = READ_ONCE(side->cpu); /* pairs with stay(); a hint */
 
 	if (cpu >= 0)
-		queue_work_on(cpu, wq, &side->work);
+		queue_work_on(cpu, wq, work);
 	else
-		queue_work(wq, &side->work);
+		queue_work(wq, work);
 }
 
 /* The owner only, softirqs off. */
@@ -127,13 +127,29 @@ static void let_softirqs_catch_up(void)
 		usleep_range(50, 200);
 }
 
-static void side_work(struct work_struct *work)
+/*
+ * A work item that queues itself while it runs stays on its CPU, whatever CPU
+ * is asked for. So it goes on in the other one, which is free to move.
+ */
+static void work_on(struct sodp_side *side, struct work_struct *other)
 {
-	struct sodp_side *side = container_of(work, struct sodp_side, work);
-
 	let_softirqs_catch_up();
 	if (run(side, WORK_PASSES))
-		queue(side);
+		queue(side, other);
+}
+
+static void side_work(struct work_struct *work)
+{
+	struct sodp_side *side = container_of(work, struct sodp_side, work[0]);
+
+	work_on(side, &side->work[1]);
+}
+
+static void side_moved(struct work_struct *work)
+{
+	struct sodp_side *side = container_of(work, struct sodp_side, work[1]);
+
+	work_on(side, &side->work[0]);
 }
 
 static void side_later(struct timer_list *timer)
@@ -148,7 +164,8 @@ void sodp_side_init(struct sodp_side *side,
 	side->pass = pass;
 	side->in_flight = false;
 	side->cpu = -1;
-	INIT_WORK(&side->work, side_work);
+	INIT_WORK(&side->work[0], side_work);
+	INIT_WORK(&side->work[1], side_moved);
 	timer_setup(&side->later, side_later, 0);
 }
 
@@ -156,14 +173,14 @@ void sodp_side_kick(struct sodp_side *side)
 {
 	mark(side);
 	if (!test_bit(STOPPED, &side->flags))
-		queue(side);
+		queue(side, &side->work[0]);
 }
 
 void sodp_side_run(struct sodp_side *side)
 {
 	mark(side);
 	if (run(side, RUN_PASSES))
-		queue(side);
+		queue(side, &side->work[0]);
 }
 
 void sodp_side_kick_later(struct sodp_side *side, unsigned long delay)
@@ -187,14 +204,17 @@ void sodp_side_start(struct sodp_side *side)
 	clear_bit_unlock(OWNED, &side->flags);
 	smp_mb__after_atomic(); /* pairs with mark() */
 	if (test_bit(PENDING, &side->flags))
-		queue(side);
+		queue(side, &side->work[0]);
 }
 
 void sodp_side_destroy(struct sodp_side *side)
 {
 	WARN_ON_ONCE(!test_bit(STOPPED, &side->flags));
 	timer_delete_sync(&side->later);
-	cancel_work_sync(&side->work);
+	/* Stopped, neither goes on in the other; one still may have. */
+	cancel_work_sync(&side->work[0]);
+	cancel_work_sync(&side->work[1]);
+	cancel_work_sync(&side->work[0]);
 }
 
 int sodp_sched_init(void)

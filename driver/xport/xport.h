@@ -46,7 +46,7 @@ enum sodp_step {
 
 struct sodp_side {
 	unsigned long flags; /* sched.c: OWNED, PENDING, STOPPED bits */
-	struct work_struct work;
+	struct work_struct work[2]; /* the second: to change CPUs */
 	struct timer_list later; /* sodp_side_kick_later() */
 	enum sodp_step (*pass)(struct sodp_side *side); /* softirqs are off */
 	/*
