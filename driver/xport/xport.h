@@ -95,7 +95,10 @@ struct sodp_miss {
 	bool write;
 };
 
-enum sodp_dir { SODP_GATHER /* region to buffer */, SODP_SCATTER };
+enum sodp_dir {
+	SODP_GATHER /* region to buffer */,
+	SODP_SCATTER
+};
 
 /*
  * Copy @len bytes between @buf and the list, from byte @offset of the list on.
@@ -113,12 +116,14 @@ enum sodp_mem_result sodp_sgl_probe(struct sodp_qp *qp,
 				    u64 offset, u64 len, bool write,
 				    struct sodp_miss *miss);
 
-/* --- park.c: a side that waits for a fault ----------------------------------- */
+/* --- park.c: a side that waits for a fault -----------------------------------
+ */
 
 struct sodp_park {
 	struct sodp_fault *fault; /* NULL and !retry: not parked */
 	bool retry; /* no memory for a fault: try again at the next kick */
-	int result; /* enum sodp_mem_result + 1 when done, else 0; atomic access */
+	int result; /* enum sodp_mem_result + 1 when done, else 0; atomic access
+		     */
 	unsigned long since; /* jiffies */
 	struct sodp_side *side; /* kicked when it is done */
 };
@@ -131,7 +136,8 @@ bool sodp_park_waiting(const struct sodp_park *park); /* parked, not done */
 bool sodp_park_finish(struct sodp_park *park, enum sodp_mem_result *result);
 void sodp_park_abandon(struct sodp_park *park); /* orphan; idempotent */
 
-/* --- packets: pkt.c ------------------------------------------------------------ */
+/* --- packets: pkt.c
+ * ------------------------------------------------------------ */
 
 /*
  * skb with the headers of @pkt built and *payload pointing at room for @len
@@ -141,7 +147,8 @@ struct sk_buff *sodp_pkt_alloc(struct sodp_qp *qp, struct sodp_pkt *pkt,
 			       u32 len, u8 **payload);
 void sodp_pkt_send(struct sodp_qp *qp, struct sk_buff *skb);
 
-/* --- requester: req.c comp.c retry.c -------------------------------------------- */
+/* --- requester: req.c comp.c retry.c
+ * -------------------------------------------- */
 
 /* Kernel-private copy of a send WQE, taken once and validated: req.c. */
 struct sodp_send_wqe {
@@ -168,7 +175,8 @@ struct sodp_send_wqe {
 struct sodp_req {
 	struct sodp_side side;
 	struct sk_buff_head rx; /* ACKs and responses from the wire */
-	struct sodp_ring ring; /* the send queue; ring.index: oldest incomplete */
+	struct sodp_ring
+		ring; /* the send queue; ring.index: oldest incomplete */
 	void *wqes; /* sodp_ring_capacity + 1 private WQEs of wqe_size bytes */
 	size_t wqe_size;
 	u32 fetch; /* ring index: next to copy in */
@@ -207,7 +215,8 @@ void sodp_req_start(struct sodp_qp *qp);
 bool sodp_complete_send(struct sodp_qp *qp, const struct sodp_send_wqe *wqe,
 			enum ib_wc_status status, u32 byte_len);
 
-/* --- responder: resp*.c; what they share among themselves is in resp.h ------------ */
+/* --- responder: resp*.c; what they share among themselves is in resp.h
+ * ------------ */
 
 /* One READ or atomic that the peer may ask for again: resp_slot.c. */
 struct sodp_resp_slot {
@@ -276,7 +285,8 @@ int sodp_resp_set_slots(struct sodp_qp *qp, u32 n); /* max_dest_rd_atomic */
 void sodp_resp_reset(struct sodp_qp *qp);
 void sodp_resp_destroy(struct sodp_qp *qp);
 
-/* --- queue pair: qp.c modify.c --------------------------------------------------------------- */
+/* --- queue pair: qp.c modify.c
+ * --------------------------------------------------------------- */
 
 struct sodp_qp {
 	struct ib_qp ibqp; /* first */
@@ -343,7 +353,8 @@ void sodp_qp_error_all_of_cq(struct sodp_cq *cq);
  * requester; a full queue drops (counted). */
 void sodp_xport_rx(struct sodp_qp *qp, struct sk_buff *skb);
 
-/* --- event.c -------------------------------------------------------------------------- */
+/* --- event.c
+ * -------------------------------------------------------------------------- */
 
 void sodp_qp_event(struct sodp_qp *qp, enum ib_event_type type);
 
