@@ -360,7 +360,8 @@ static enum sodp_mem_result populate_all(struct job *job)
 		return SODP_MEM_GONE;
 	if (step == STEP_FAIL && index == req->first)
 		return SODP_MEM_ACCESS;
-	if (req->all && index < end)
+	/* Lost to fences only: they are as good as used and dropped again. */
+	if (req->all && step == STEP_FAIL)
 		return SODP_MEM_ACCESS;
 	return SODP_MEM_OK;
 }

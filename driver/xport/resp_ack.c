@@ -8,8 +8,13 @@
 #include "xport/resp.h"
 
 enum {
-	RNR_CODE_FIRST = 14, /* 1.28 ms; two codes on is twice as long */
-	RNR_CODE_LAST = 24, /* 40.96 ms; code 0 would be 655 ms */
+	/*
+	 * 1.28 ms, growing by half or a third each time: the peer learns of the
+	 * fault's end late by less than half of what it took, and one that
+	 * never ends costs little.
+	 */
+	RNR_CODE_FIRST = 14,
+	RNR_CODES = 32, /* behind the last comes code 0: 655 ms */
 };
 
 static void send_aeth(struct sodp_qp *qp, u8 syndrome, u32 psn)
@@ -87,9 +92,9 @@ enum sodp_verdict sodp_resp_rnr(struct sodp_qp *qp)
 enum sodp_verdict sodp_resp_rnr_fault(struct sodp_qp *qp)
 {
 	struct sodp_resp *resp = &qp->resp;
-	u8 code = min(RNR_CODE_FIRST + 2 * resp->rnr_backoff, RNR_CODE_LAST);
+	u8 code = (RNR_CODE_FIRST + resp->rnr_backoff) % RNR_CODES;
 
-	if (code < RNR_CODE_LAST)
+	if (code)
 		resp->rnr_backoff++;
 	resp->held = false;
 	resp->pkt_done = 0; /* the peer sends the packet again, whole */

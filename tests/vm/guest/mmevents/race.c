@@ -146,7 +146,7 @@ static void third_thread(void (*move)(void), uint64_t moves)
 
 static void third_thread_fork(void)
 {
-	third_thread(by_fork, 5);
+	third_thread(by_fork, 3); /* a debug kernel forks slowly */
 }
 
 static void third_thread_reclaim(void)
