@@ -12,7 +12,7 @@ traffic_start() {
 	rm -f "$READY"
 	"$SD_BIN/traffic" --dev sodp0 --ready "$READY" "$@" &
 	TRAFFIC=$!
-	sd_wait 30 test -e "$READY"
+	sd_wait 90 test -e "$READY" # a debug kernel takes its time with many queue pairs
 }
 
 # bounded SECONDS COMMAND...: the command succeeds within that time.
