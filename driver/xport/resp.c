@@ -8,6 +8,7 @@
 #include "xport/resp.h"
 
 enum {
+	ANSWER_TIME = HZ / 50 + 1, /* jiffies */
 	FLUSH_MS_FIRST = 10, /* polls of the ring of a QP in error ... */
 	FLUSH_MS_LAST = 100, /* ... for posting to it rings no doorbell */
 };
@@ -169,6 +170,16 @@ static enum sodp_step run(struct sodp_qp *qp)
 		       SODP_STEP_IDLE;
 }
 
+/*
+ * May a READ or atomic response still be in this CPU's backlog? What we send
+ * from another CPU would overtake it, and the peer would ask for it again.
+ */
+static bool answer_in_flight(const struct sodp_resp *resp)
+{
+	return resp->read.valid ||
+	       time_before(jiffies, resp->answered + ANSWER_TIME);
+}
+
 enum sodp_step sodp_resp_pass(struct sodp_side *side)
 {
 	struct sodp_qp *qp = container_of(side, struct sodp_qp, resp.side);
@@ -181,7 +192,7 @@ enum sodp_step sodp_resp_pass(struct sodp_side *side)
 	case IB_QPS_SQD:
 	case IB_QPS_SQE:
 		step = run(qp);
-		side->in_flight = qp->resp.read.valid;
+		side->in_flight = answer_in_flight(&qp->resp);
 		return step;
 	case IB_QPS_ERR:
 		return flush(qp);

@@ -196,8 +196,10 @@ void sodp_resp_atomic_reply(struct sodp_qp *qp, u32 psn, u64 orig)
 	struct sk_buff *skb;
 
 	skb = sodp_pkt_alloc(qp, &pkt, 0, NULL);
-	if (skb)
-		sodp_pkt_send(qp, skb);
+	if (!skb)
+		return;
+	sodp_pkt_send(qp, skb);
+	qp->resp.answered = jiffies;
 }
 
 static enum sodp_mem_result do_atomic(struct sodp_qp *qp,

@@ -160,6 +160,7 @@ static enum sodp_verdict respond(struct sodp_qp *qp, struct sodp_region *region,
 		return sodp_resp_denied(qp, resp->read_psn);
 	}
 	sodp_pkt_send(qp, skb);
+	resp->answered = jiffies;
 	budget->packets--;
 	budget->bytes -= len;
 	resp->read.valid = resp->read_psn != resp->read.last_psn;

@@ -273,6 +273,7 @@ struct sodp_resp {
 	struct sodp_resp_slot read; /* being answered, if read.valid */
 	u32 read_off; /* bytes of it sent */
 	u32 read_psn; /* of the next response */
+	unsigned long answered; /* jiffies of the last READ or atomic response */
 	bool read_waits; /* the park is for its next bytes */
 	unsigned int flush_ms; /* between two polls of the ring in ERR */
 	struct timer_list hold_timer; /* a fault or an ERR flush poll is due */
