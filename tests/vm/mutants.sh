@@ -22,7 +22,7 @@ NO_INVALIDATE   stock  mmevents
 NO_DRAIN        stock  mmevents
 NO_RECHECK      stock  mmevents
 DIRTY_LATE      stock  mmevents
-NO_PREEMPT_OFF  debug  mmevents
+NO_PREEMPT_OFF  debug  smoke
 END
 }
 
