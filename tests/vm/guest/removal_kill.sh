@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 120
-# kernels: stock debug
+# kernels: stock
+# stress: debug
 #
 # kill -9 of a process with traffic, faults and faults that nobody will ever answer.
 set -euo pipefail

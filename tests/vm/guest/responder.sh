@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 120
-# kernels: stock debug
+# kernels: stock
+# stress: debug
 #
 # A responder that is not ready yet, and one that never will be.
 set -euo pipefail
