@@ -40,6 +40,9 @@ static void *cpu_run(void *arg)
 		cpu.backwards += s->cpu != cpu.stores;
 		s->cpu = ++cpu.stores;
 		device = s->device;
+		/* A WRITE may land byte by byte: look again before judging. */
+		for (int again = 0; device < seen && again < 200; again++)
+			device = s->device;
 		cpu.backwards += device < seen;
 		seen = device;
 	}
