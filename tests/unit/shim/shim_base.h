@@ -126,7 +126,7 @@ static inline void shim_may_allocate(const char *what)
 }
 
 #define might_sleep()	   shim_may_sleep(__func__)
-#define udelay(us)		((void)(us))
+#define udelay(us)	   ((void)(us))
 #define cond_resched()	   shim_may_sleep("cond_resched")
 #define preempt_disable()  ((void)shim.preempt++)
 #define preempt_enable()   ((void)shim.preempt--)
