@@ -4,24 +4,6 @@
 #include "verbs/verbs.h"
 #include "xport/xport.h"
 
-static int check_init(const struct ib_qp_init_attr *init)
-{
-	const struct ib_qp_cap *cap = &init->cap;
-
-	if (init->qp_type != IB_QPT_RC || init->create_flags || init->srq ||
-	    init->xrcd || init->rwq_ind_tbl)
-		return -EOPNOTSUPP;
-	if (!init->send_cq || !init->recv_cq)
-		return -EINVAL;
-	if (cap->max_send_wr > SODP_MAX_QP_WR ||
-	    cap->max_recv_wr > SODP_MAX_QP_WR ||
-	    cap->max_send_sge > SODP_MAX_SGE ||
-	    cap->max_recv_sge > SODP_MAX_SGE ||
-	    cap->max_inline_data > SODP_MAX_INLINE)
-		return -EINVAL;
-	return 0;
-}
-
 static int create(struct sodp_qp *qp, struct ib_qp_init_attr *init,
 		  struct ib_udata *udata)
 {
@@ -50,9 +32,6 @@ int sodp_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 		return -EOPNOTSUPP; /* room for kernel users */
 	if (udata->inlen || udata->outlen < sizeof(struct rxe_create_qp_resp))
 		return -EINVAL;
-	err = check_init(init);
-	if (err)
-		return err;
 	if (!atomic_add_unless(&dev->num_qp, 1, SODP_MAX_QP))
 		return -ENOMEM;
 	err = create(to_sodp_qp(ibqp), init, udata);
