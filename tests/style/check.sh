@@ -39,13 +39,11 @@ need() {
 	command -v "$1" >/dev/null || { echo "$1 is not installed" && return 1; }
 }
 
-sources() {
-	find driver lib tools examples tests include -name '*.[ch]' -not -path '*/build/*' | sort
-}
+. "$here/sources.sh"
 
 check_format() {
 	need clang-format || return 1
-	sources | xargs clang-format --dry-run -Werror 2>&1
+	sources '*.[ch]' | xargs clang-format --dry-run -Werror 2>&1
 }
 
 check_walls() { "$here/check_walls.sh" "$root"; }
@@ -69,9 +67,11 @@ check_kbuild() {
 
 check_cppcheck() {
 	need cppcheck || return 1
+	local folders
+	mapfile -t folders < <(source_folders)
 	nice cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
 		--library=posix --suppressions-list="$here/cppcheck.suppress" --max-configs=4 \
-		-I driver -I include driver lib tools examples tests 2>&1
+		-I driver -I include "${folders[@]}" 2>&1
 }
 
 failed=0 n=0

@@ -7,6 +7,7 @@
 
 set -euo pipefail
 tree=${1:-$(cd "$(dirname "$0")/../.." && pwd -P)}
+. "$(dirname "${BASH_SOURCE[0]}")/sources.sh"
 cd "$tree"
 bad=0
 while IFS= read -r file; do
@@ -21,6 +22,5 @@ while IFS= read -r file; do
 		echo "$file: licence is '${got:-missing}', should be '$want'"
 		bad=1
 	fi
-done < <(find driver lib tools examples tests include \( -name '*.[ch]' -o -name '*.sh' -o -name '*.py' -o -name Kbuild -o -name CMakeLists.txt \) \
-	-not -path '*/build/*' | sort)
+done < <(sources '*.[ch]' '*.sh' '*.py' Kbuild CMakeLists.txt)
 exit $bad

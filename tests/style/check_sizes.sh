@@ -8,8 +8,9 @@
 
 set -euo pipefail
 tree=${1:-$(cd "$(dirname "$0")/../.." && pwd -P)}
+. "$(dirname "${BASH_SOURCE[0]}")/sources.sh"
 cd "$tree"
-mapfile -t files < <(find driver lib tools examples tests include -name '*.[ch]' -not -path '*/build/*' | sort)
+mapfile -t files < <(sources '*.[ch]')
 [ ${#files[@]} -gt 0 ] || { echo "no sources below $tree"; exit 1; }
 
 awk -v report=60 -v fail=100 -v file_fail=600 '
