@@ -25,6 +25,7 @@ set_up() {
 	export SOFTODP_GUEST=1 SD_DRIVER=$JOB_DRIVER SD_KERNEL=$JOB_KERNEL SD_MODE=$JOB_MODE
 	umask 022
 	ulimit -c 0
+	[ ! -w /sys/kernel/debug/kcsan ] || echo on >/sys/kernel/debug/kcsan
 }
 
 load_driver() {

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Builds the debug kernel into the cache: Debian's linux-source-6.1 with debug-kernel.config.
-# Usage: kernel-debug.sh OUTDIR
+# Builds a debug kernel into the cache: Debian's linux-source-6.1 with the options of the fragments; of an option that
+# is named twice the last line counts.
+# Usage: kernel-debug.sh OUTDIR FRAGMENT...
 # Leaves OUTDIR/src (also the KERNEL_DIR for modules), OUTDIR/root/boot/vmlinuz, OUTDIR/root/lib/modules/VERSION and,
 # last, OUTDIR/version, which says that the rest is complete.
 
@@ -10,12 +11,22 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 out=$1
-fragment=$SD_VM/debug-kernel.config
+shift
+fragments=("$@")
 tarball=/usr/src/linux-source-6.1.tar.xz
 
+# The options of all fragments, the last line of each.
+merged() {
+	awk '/^CONFIG_/ { name = $0; sub(/=.*/, "", name) }
+	/^# CONFIG_.* is not set$/ { name = $2 }
+	/^(CONFIG_|# CONFIG_.* is not set$)/ { if (!(name in last)) order[n++] = name; last[name] = $0 }
+	END { for (i = 0; i < n; i++) print last[order[i]] }' "${fragments[@]}"
+}
+
 configure() {
+	local line option bad=0 fragment=$out/fragment.config
+	merged >"$fragment"
 	KCONFIG_ALLCONFIG=$fragment make -C "$out/src" allnoconfig
-	local line option bad=0
 	while read -r line; do
 		case $line in
 		CONFIG_*=n) option=${line%%=*} ;;
@@ -50,9 +61,10 @@ build() {
 [ -e "$tarball" ] || die "no $tarball: install the package linux-source-6.1"
 rm -rf "$out"
 mkdir -p "$out/src"
-progress "debug kernel: unpacking the source" "$out/unpack.log" \
+name=$(basename "$out")
+progress "$name: unpacking the source" "$out/unpack.log" \
 	tar -C "$out/src" --strip-components=1 -xf "$tarball"
-progress "debug kernel: configuring" "$out/configure.log" configure
+progress "$name: configuring" "$out/configure.log" configure
 renice -n 15 $$ >/dev/null
-progress "debug kernel: building, about 1000 s of CPU time, once" "$out/build.log" build
+progress "$name: building, about 1000 s of CPU time, once" "$out/build.log" build
 mv "$out/version.new" "$out/version"

@@ -4,20 +4,24 @@
 # Finds, fetches and unpacks the kernels that the tests boot. To be sourced after common.sh.
 # Nothing is installed: packages are downloaded and unpacked below the cache.
 #
-#   kernel_prepare stock|debug|6.12|7.3
+#   kernel_prepare stock|debug|kcsan|6.12|7.3
 #
 # leaves: K_NAME, K_VERSION, K_IMAGE (bzImage), K_ROOT (holds lib/modules/VERSION), K_HEADERS (KERNEL_DIR for a module),
 # K_CHROOT (empty, or the root in which K_HEADERS is a path and the compiler is found).
 
 . "$SD_VM/backports.sh"
 
-SD_KERNELS='stock debug 6.12 7.3'
+# kernel_checked NAME: is it one of ours, with checkers built in? They take their time: four times as much, at least.
+kernel_checked() { [ "$1" = debug ] || [ "$1" = kcsan ]; }
+
+SD_KERNELS='stock debug kcsan 6.12 7.3'
 
 kernel_prepare() {
 	K_NAME=$1 K_CHROOT=''
 	case $K_NAME in
 	stock) kernel_stock ;;
-	debug) kernel_debug ;;
+	debug) kernel_debug debug-kernel.config ;;
+	kcsan) kernel_debug debug-kernel.config kcsan-kernel.config ;;
 	6.12 | 7.3) kernel_backport "$K_NAME" ;;
 	*) die "no kernel named '$K_NAME' (there are: $SD_KERNELS)" ;;
 	esac
@@ -70,12 +74,13 @@ packages_unpack() {
 	rm -rf "$root.deb"
 }
 
+# kernel_debug FRAGMENT...: 6.1 with checkers, built from source.
 kernel_debug() {
-	local package dir
+	local package dir fragments=("${@/#/$SD_VM/}")
 	package=$(dpkg-query -W -f '${Version}' linux-source-6.1 2>/dev/null) ||
-		die "the debug kernel needs the package linux-source-6.1"
-	dir=$SD_CACHE/debug-$package-$(sha256sum <"$SD_VM/debug-kernel.config" | cut -c1-12)
-	[ -e "$dir/version" ] || with_lock "$SD_CACHE/lock/debug" kernel_debug_build "$dir"
+		die "the $K_NAME kernel needs the package linux-source-6.1"
+	dir=$SD_CACHE/$K_NAME-$package-$(cat "${fragments[@]}" | sha256sum | cut -c1-12)
+	[ -e "$dir/version" ] || with_lock "$SD_CACHE/lock/$K_NAME" kernel_debug_build "$dir" "${fragments[@]}"
 	K_VERSION=$(<"$dir/version")
 	K_ROOT=$dir/root
 	K_IMAGE=$K_ROOT/boot/vmlinuz-$K_VERSION
@@ -83,5 +88,5 @@ kernel_debug() {
 }
 
 kernel_debug_build() {
-	[ -e "$1/version" ] || "$SD_VM/kernel-debug.sh" "$1"
+	[ -e "$1/version" ] || "$SD_VM/kernel-debug.sh" "$@"
 }

@@ -7,7 +7,7 @@ Builds softodp.ko out of tree, in a copy of driver/, so that the sources stay cl
 
 Usage: tests/vm/module.sh KERNEL OUTDIR [FLAG...]
 
-  KERNEL  stock, debug, 6.12, 7.3, or the path of a kernel's headers (/usr/src/linux-headers-...)
+  KERNEL  stock, debug, kcsan, 6.12, 7.3, or the path of a kernel's headers (/usr/src/linux-headers-...)
   OUTDIR  where to build; '-' stands for build/driver/VERSION, where tests/vm/vm looks for the driver
   FLAG    added to the compiler's flags, for instance -DSODP_MUTANT_NO_ZAP
 

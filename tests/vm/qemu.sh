@@ -88,8 +88,8 @@ vm_boot() {
 	accel=$(vm_accel)
 	append="console=ttyS0 panic=-1 oops=panic quiet mitigations=off page_poison=1 log_buf_len=4M net.ifnames=0"
 	append+=" softodp.job=$VM_JOB softodp.modules=$K_ROOT softodp.host=softodp-${K_NAME//./-}"
-	if [ "$K_NAME" = debug ]; then
-		# ACPI costs minutes under the debug kernel.
+	if kernel_checked "$K_NAME"; then
+		# ACPI costs minutes there.
 		machine=pc,acpi=off
 		append+=" kasan_multi_shot kmemleak=on"
 	fi

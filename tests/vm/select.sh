@@ -3,7 +3,7 @@
 #
 # Which tests run in which guest, from the comments at the head of tests/vm/guest/NAME.sh. To be sourced after common.sh.
 #
-#   # timeout: SECONDS      its own time limit, four times as much on the debug kernel; default 60
+#   # timeout: SECONDS      its own time limit, four times as much on the debug and KCSAN kernels; default 60
 #   # kernels: stock debug  where it runs; default stock
 #   # modes: preempt        runs also on the stock kernel with preempt=full
 #   # needs: nodriver       the driver is not loaded for it
@@ -44,7 +44,7 @@ select_boot() { select_header "$SD_VM/guest/$1.sh" boot; }
 select_time() {
 	local kernel=$1 name limit sum=0 slow=${SOFTODP_SLOW:-1}
 	shift
-	[ "$kernel" != debug ] || slow=$((slow * 4))
+	! kernel_checked "$kernel" || slow=$((slow * 4))
 	for name in "$@"; do
 		limit=$(select_header "$SD_VM/guest/$name.sh" timeout)
 		sum=$((sum + ${limit:-60} * slow + 60))

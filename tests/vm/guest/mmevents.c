@@ -60,7 +60,7 @@ static void open_bench(const char *dev)
 
 	rd_open(&bench.dev, dev);
 	bench.counts = counter_exists(dev, "page_faults");
-	bench.limit_ms = kernel && !strcmp(kernel, "debug") ? 10000 : 2000;
+	bench.limit_ms = kernel && strcmp(kernel, "stock") ? 10000 : 2000;
 	rd_pair(&bench.peer, &bench.dev, &bench.owner, &bench.dev, NULL);
 	bench.pbuf = map_anon(PBUF);
 	bench.pmr = rd_reg(&bench.dev, bench.pbuf, PBUF, RD_ALL);
