@@ -7,7 +7,6 @@ set(wire_sources opcode parse build icrc)
 list(TRANSFORM wire_sources PREPEND "${wire_dir}/wire/")
 list(TRANSFORM wire_sources APPEND .c)
 set(wire_includes "${PROJECT_SOURCE_DIR}/tests/unit/shim" "${wire_dir}")
-set(wire_sanitize -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
 # for tests/fuzz
 set(wire_sources "${wire_sources}" CACHE INTERNAL "")
@@ -15,8 +14,8 @@ set(wire_includes "${wire_includes}" CACHE INTERNAL "")
 
 add_library(wire_host STATIC ${wire_sources})
 target_include_directories(wire_host PUBLIC ${wire_includes})
-target_compile_options(wire_host PUBLIC ${wire_sanitize})
-target_link_options(wire_host PUBLIC ${wire_sanitize})
+target_compile_options(wire_host PUBLIC ${host_checks})
+target_link_options(wire_host PUBLIC ${host_checks})
 
 foreach(name t_opcode t_parse t_icrc t_psn)
 	add_executable(${name} "${CMAKE_CURRENT_SOURCE_DIR}/${name}.c")
