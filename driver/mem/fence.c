@@ -136,22 +136,47 @@ static unsigned long last_of(unsigned long start, unsigned long end)
 	return end > start ? end - 1 : start;
 }
 
+static enum sodp_counter counter_of(enum mmu_notifier_event event)
+{
+	switch (event) {
+	case MMU_NOTIFY_UNMAP:
+		return SODP_CNT_HOOK_UNMAP;
+	case MMU_NOTIFY_CLEAR:
+		return SODP_CNT_HOOK_CLEAR;
+	case MMU_NOTIFY_PROTECTION_VMA:
+		return SODP_CNT_HOOK_PROTECTION_VMA;
+	case MMU_NOTIFY_PROTECTION_PAGE:
+		return SODP_CNT_HOOK_PROTECTION_PAGE;
+	case MMU_NOTIFY_SOFT_DIRTY:
+		return SODP_CNT_HOOK_SOFT_DIRTY;
+	case MMU_NOTIFY_MIGRATE:
+		return SODP_CNT_HOOK_MIGRATE;
+	case MMU_NOTIFY_EXCLUSIVE:
+		return SODP_CNT_HOOK_EXCLUSIVE;
+	default:
+		return SODP_CNT_HOOK_OTHER;
+	}
+}
+
 static int fence_start(struct mmu_notifier *mn,
 		       const struct mmu_notifier_range *range)
 {
 	struct sodp_mm *smm = to_smm(mn);
 	unsigned long last = last_of(range->start, range->end);
 	struct sodp_mem *mem = mem_of(smm);
+	bool blockable = mmu_notifier_range_blockable(range);
 	bool exact, waited;
 
 	spin_lock(&smm->lock);
 	exact = sodp_log_begin(&smm->log, range->start, last);
 	trace_fence_start(range->start, range->end, smm->log.clock);
-	waited = sweep_regions(smm, range->start, last,
-			       mmu_notifier_range_blockable(range));
+	waited = sweep_regions(smm, range->start, last, blockable);
 	spin_unlock(&smm->lock);
 
 	sodp_mem_count(mem, SODP_CNT_FENCE_HOOKS, 1);
+	sodp_mem_count(mem, counter_of(range->event), 1);
+	if (!blockable)
+		sodp_mem_count(mem, SODP_CNT_HOOK_NONBLOCK, 1);
 	if (waited)
 		sodp_mem_count(mem, SODP_CNT_FENCE_WAITS, 1);
 	if (!exact)
@@ -189,6 +214,7 @@ static void fence_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	sweep_regions(smm, 0, ULONG_MAX, true);
 	spin_unlock(&smm->lock);
 	wake_up_all(&smm->ended);
+	sodp_mem_count(mem_of(smm), SODP_CNT_HOOK_RELEASE, 1);
 }
 
 /*

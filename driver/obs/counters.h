@@ -24,6 +24,17 @@
 	C(PAGE_INVALIDATIONS_HANDLED,                                          \
 	  "page_invalidations_handled") /* pages */                            \
 	C(FENCE_HOOKS, "fence_hooks") /* start hooks, all of them */           \
+	/* of those, by the event that the kernel says it is */                \
+	C(HOOK_UNMAP, "hook_unmap") /* munmap, mremap: the VMA goes */         \
+	C(HOOK_CLEAR, "hook_clear") /* the page goes or another comes */       \
+	C(HOOK_PROTECTION_VMA, "hook_protection_vma") /* mprotect */           \
+	C(HOOK_PROTECTION_PAGE, "hook_protection_page") /* fork, writeback */  \
+	C(HOOK_SOFT_DIRTY, "hook_soft_dirty")                                  \
+	C(HOOK_MIGRATE, "hook_migrate") /* to a device's own memory */         \
+	C(HOOK_EXCLUSIVE, "hook_exclusive")                                    \
+	C(HOOK_OTHER, "hook_other") /* an event that we do not know */         \
+	C(HOOK_NONBLOCK, "hook_nonblock") /* ... that must not sleep */        \
+	C(HOOK_RELEASE, "hook_release") /* an owner's mm went: exit, exec */   \
 	C(FENCE_WAITS, "fence_waits") /* start hooks that found a transfer */  \
 	C(FENCE_OVERFLOWS, "fence_overflows") /* ranges put into the hull */   \
 	C(PAGE_PREFETCH, "page_prefetch") /* pages asked for by prefetch */    \

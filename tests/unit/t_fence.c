@@ -299,6 +299,49 @@ static void test_any_hooks(void **state)
 		write_byte(i, 2);
 }
 
+/* Each hook is counted by what the kernel says is happening. */
+static void test_counted_by_event(void **state)
+{
+	static const struct {
+		int event;
+		enum sodp_counter counter;
+	} all[] = {
+		{ MMU_NOTIFY_UNMAP, SODP_CNT_HOOK_UNMAP },
+		{ MMU_NOTIFY_CLEAR, SODP_CNT_HOOK_CLEAR },
+		{ MMU_NOTIFY_PROTECTION_VMA, SODP_CNT_HOOK_PROTECTION_VMA },
+		{ MMU_NOTIFY_PROTECTION_PAGE, SODP_CNT_HOOK_PROTECTION_PAGE },
+		{ MMU_NOTIFY_SOFT_DIRTY, SODP_CNT_HOOK_SOFT_DIRTY },
+		{ MMU_NOTIFY_MIGRATE, SODP_CNT_HOOK_MIGRATE },
+		{ MMU_NOTIFY_EXCLUSIVE, SODP_CNT_HOOK_EXCLUSIVE },
+		{ 99, SODP_CNT_HOOK_OTHER },
+	};
+	unsigned int i, n;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(all); i++) {
+		for (n = 0; n <= i; n++) {
+			um_start_for(the_bed->mm, all[i].event, PG(0), PG(1),
+				     n);
+			um_end(the_bed->mm, PG(0), PG(1));
+		}
+	}
+	for (i = 0; i < ARRAY_SIZE(all); i++)
+		assert_int_equal(count(the_bed, all[i].counter), i + 1);
+	assert_int_equal(count(the_bed, SODP_CNT_HOOK_NONBLOCK),
+			 ARRAY_SIZE(all));
+	assert_int_equal(count(the_bed, SODP_CNT_FENCE_HOOKS),
+			 ARRAY_SIZE(all) * (ARRAY_SIZE(all) + 1) / 2);
+	assert_int_equal(count(the_bed, SODP_CNT_HOOK_RELEASE), 0);
+}
+
+static void test_release_is_counted(void **state)
+{
+	(void)state;
+	um_exit(the_bed->mm);
+	the_bed->exited = true;
+	assert_int_equal(count(the_bed, SODP_CNT_HOOK_RELEASE), 1);
+}
+
 /* --- F4 ---------------------------------------------------------- */
 
 /* Clean but writable: no CPU fault will say that it was written. */
@@ -410,6 +453,8 @@ int main(void)
 		T(test_next_page_is_free),
 		T(test_fault_under_a_fence_ends),
 		T(test_any_hooks),
+		T(test_counted_by_event),
+		T(test_release_is_counted),
 		T(test_dirty_before_present),
 		T(test_read_is_only_that),
 		T(test_protect),

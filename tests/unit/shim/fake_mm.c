@@ -212,10 +212,10 @@ struct mm_struct *um_create(void)
 	return mm;
 }
 
-void um_start(struct mm_struct *mm, unsigned long start, unsigned long end,
-	      bool blockable)
+void um_start_for(struct mm_struct *mm, enum mmu_notifier_event event,
+		  unsigned long start, unsigned long end, bool blockable)
 {
-	struct mmu_notifier_range range = { mm, start, end, blockable };
+	struct mmu_notifier_range range = { mm, start, end, event, blockable };
 	struct mmu_notifier *mn;
 	int err;
 
@@ -233,9 +233,17 @@ void um_start(struct mm_struct *mm, unsigned long start, unsigned long end,
 		shim_bug("the start hook failed");
 }
 
+void um_start(struct mm_struct *mm, unsigned long start, unsigned long end,
+	      bool blockable)
+{
+	um_start_for(mm, MMU_NOTIFY_CLEAR, start, end, blockable);
+}
+
 void um_end(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
-	struct mmu_notifier_range range = { mm, start, end, true };
+	struct mmu_notifier_range range = {
+		.mm = mm, .start = start, .end = end, .blockable = true
+	};
 	struct mmu_notifier *mn;
 
 	rcu_read_lock();
@@ -286,13 +294,14 @@ void um_map_special(struct mm_struct *mm, unsigned long start,
 }
 
 /* Change each page of a range, between the hooks and under the PTL. */
-static void change(struct mm_struct *mm, unsigned long start, unsigned long end,
+static void change(struct mm_struct *mm, enum mmu_notifier_event event,
+		   unsigned long start, unsigned long end,
 		   void (*fn)(struct shim_vma *v, size_t i))
 {
 	struct shim_vma *v;
 	unsigned long va;
 
-	um_start(mm, start, end, true);
+	um_start_for(mm, event, start, end, true);
 	pthread_mutex_lock(&mm->ptl);
 	for (va = start; va < end; va += PAGE_SIZE) {
 		v = find_vma(mm, va);
@@ -357,7 +366,7 @@ void um_unmap(struct mm_struct *mm, unsigned long start)
 
 	mmap_write_lock_killable(mm);
 	v = find_vma(mm, start);
-	change(mm, v->start, v->end, change_drop);
+	change(mm, MMU_NOTIFY_UNMAP, v->start, v->end, change_drop);
 	free(v->pte);
 	free(v->backing);
 	memset(v, 0, sizeof(*v));
@@ -373,7 +382,7 @@ void um_protect(struct mm_struct *mm, unsigned long start, bool readable,
 	v = find_vma(mm, start);
 	v->readable = readable;
 	v->writable = writable;
-	change(mm, v->start, v->end, change_protect);
+	change(mm, MMU_NOTIFY_PROTECTION_VMA, v->start, v->end, change_protect);
 	mmap_write_unlock(mm);
 }
 
@@ -382,7 +391,7 @@ static void change_read_locked(struct mm_struct *mm, unsigned long start,
 			       void (*fn)(struct shim_vma *v, size_t i))
 {
 	mmap_read_lock_killable(mm);
-	change(mm, start, end, fn);
+	change(mm, MMU_NOTIFY_CLEAR, start, end, fn);
 	mmap_read_unlock(mm);
 }
 
@@ -413,7 +422,8 @@ void um_fork(struct mm_struct *mm)
 	mmap_write_lock_killable(mm);
 	for (v = mm->vma; v < mm->vma + SHIM_VMAS; v++)
 		if (v->end)
-			change(mm, v->start, v->end, change_protect);
+			change(mm, MMU_NOTIFY_PROTECTION_PAGE, v->start, v->end,
+			       change_protect);
 	mmap_write_unlock(mm);
 }
 

@@ -13,6 +13,9 @@ struct mm_struct *um_create(void);
 void um_exit(struct mm_struct *mm);
 void um_free(struct mm_struct *mm);
 
+void um_start_for(struct mm_struct *mm, enum mmu_notifier_event event,
+		  unsigned long start, unsigned long end, bool blockable);
+/* ... for MMU_NOTIFY_CLEAR */
 void um_start(struct mm_struct *mm, unsigned long start, unsigned long end,
 	      bool blockable);
 void um_end(struct mm_struct *mm, unsigned long start, unsigned long end);
