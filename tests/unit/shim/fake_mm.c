@@ -5,6 +5,7 @@
 void (*shim_after_lookup)(void);
 void (*shim_in_fault)(void);
 bool shim_fast_gup_misses;
+long (*shim_gup)(void);
 unsigned long shim_slow_lookups;
 
 /* --- the page table ---------------------------------------------- */
@@ -106,13 +107,19 @@ long sodp_get_user_pages_remote(struct mm_struct *mm, unsigned long start,
 	bool write = flags & FOLL_WRITE;
 	struct shim_vma *v;
 	unsigned long i;
+	long err;
 
 	might_sleep();
 	WARN_ON_ONCE(!shim.mmap || *locked != 1);
 	if (shim_in_fault) { /* as userfaultfd does */
 		mmap_read_unlock(mm);
 		shim_in_fault();
-		mmap_read_lock_killable(mm);
+		shim_mmap_read_lock(mm);
+	}
+	if (shim_gup) {
+		err = shim_gup();
+		if (err != 1)
+			return err;
 	}
 	for (i = 0; i < nr; i++, start += PAGE_SIZE) {
 		v = find_vma(mm, start);
@@ -147,7 +154,7 @@ int get_user_pages_fast_only(unsigned long start, int nr, unsigned int flags,
 		shim_bug("GUP under a lock that a hook takes");
 	if (shim_fast_gup_misses)
 		return 0;
-	mmap_read_lock_killable(mm);
+	shim_mmap_read_lock(mm);
 	for (; i < nr; i++, start += PAGE_SIZE) {
 		v = find_vma(mm, start);
 		if (!allowed(v, write))
@@ -169,7 +176,7 @@ int pin_user_pages_fast(unsigned long start, int nr, unsigned int flags,
 	int locked = 1, i;
 	long got;
 
-	mmap_read_lock_killable(mm);
+	shim_mmap_read_lock(mm);
 	got = sodp_get_user_pages_remote(mm, start, nr, flags & FOLL_WRITE,
 					 pages, &locked);
 	mmap_read_unlock(mm);
@@ -278,7 +285,7 @@ void um_map(struct mm_struct *mm, unsigned long start, unsigned long length,
 {
 	struct shim_vma *v;
 
-	mmap_write_lock_killable(mm);
+	shim_mmap_write_lock(mm);
 	v = add_vma(mm, start, length);
 	v->readable = readable;
 	v->writable = writable;
@@ -288,7 +295,7 @@ void um_map(struct mm_struct *mm, unsigned long start, unsigned long length,
 void um_map_special(struct mm_struct *mm, unsigned long start,
 		    unsigned long length)
 {
-	mmap_write_lock_killable(mm);
+	shim_mmap_write_lock(mm);
 	add_vma(mm, start, length)->special = true;
 	mmap_write_unlock(mm);
 }
@@ -364,7 +371,7 @@ void um_unmap(struct mm_struct *mm, unsigned long start)
 {
 	struct shim_vma *v;
 
-	mmap_write_lock_killable(mm);
+	shim_mmap_write_lock(mm);
 	v = find_vma(mm, start);
 	change(mm, MMU_NOTIFY_UNMAP, v->start, v->end, change_drop);
 	free(v->pte);
@@ -378,7 +385,7 @@ void um_protect(struct mm_struct *mm, unsigned long start, bool readable,
 {
 	struct shim_vma *v;
 
-	mmap_write_lock_killable(mm);
+	shim_mmap_write_lock(mm);
 	v = find_vma(mm, start);
 	v->readable = readable;
 	v->writable = writable;
@@ -390,7 +397,7 @@ static void change_read_locked(struct mm_struct *mm, unsigned long start,
 			       unsigned long end,
 			       void (*fn)(struct shim_vma *v, size_t i))
 {
-	mmap_read_lock_killable(mm);
+	shim_mmap_read_lock(mm);
 	change(mm, MMU_NOTIFY_CLEAR, start, end, fn);
 	mmap_read_unlock(mm);
 }
@@ -419,7 +426,7 @@ void um_fork(struct mm_struct *mm)
 {
 	struct shim_vma *v;
 
-	mmap_write_lock_killable(mm);
+	shim_mmap_write_lock(mm);
 	for (v = mm->vma; v < mm->vma + SHIM_VMAS; v++)
 		if (v->end)
 			change(mm, MMU_NOTIFY_PROTECTION_PAGE, v->start, v->end,
@@ -436,7 +443,7 @@ static bool access_page(struct mm_struct *mm, unsigned long va, void *buf,
 	bool done = false;
 	u8 *at;
 
-	mmap_read_lock_killable(mm);
+	shim_mmap_read_lock(mm);
 	while (!done && allowed(v = find_vma(mm, va), write)) {
 		fault(mm, v, va, write);
 		pthread_mutex_lock(&mm->ptl);

@@ -15,9 +15,12 @@
 #define jiffies			 shim_jiffies()
 #define time_after(a, b)	 ((long)((b) - (a)) < 0)
 #define time_before(a, b)	 time_after(b, a)
-#define schedule_timeout_idle(n) (might_sleep(), usleep((n)*1000))
+#define schedule_timeout_idle(n) (might_sleep(), shim_sleep((n)*1000UL))
 
 unsigned long shim_jiffies(void);
+void shim_sleep(unsigned long us);
+/* Not 0: it is that late, and sleeping makes it later at once. */
+extern unsigned long shim_virtual_ms;
 
 typedef struct {
 	int unused;
@@ -28,18 +31,18 @@ typedef struct {
 #define init_waitqueue_head(w) ((void)(w))
 #define wq_has_sleeper(w)      ((void)(w), true)
 #define wake_up_all(w)	       ((void)(w)) /* waiters poll */
-#define wait_event(w, cond)         \
-	do {                        \
-		might_sleep();      \
-		while (!(cond))     \
-			usleep(50); \
+#define wait_event(w, cond)             \
+	do {                            \
+		might_sleep();          \
+		while (!(cond))         \
+			shim_sleep(50); \
 	} while (0)
 #define wait_event_idle_timeout(w, cond, t)                   \
 	do {                                                  \
 		unsigned long _end = jiffies + (t);           \
 		might_sleep();                                \
 		while (!(cond) && time_before(jiffies, _end)) \
-			usleep(50);                           \
+			shim_sleep(50);                       \
 	} while (0)
 
 struct completion {
@@ -58,6 +61,7 @@ struct workqueue_struct {
 
 struct work_struct {
 	struct list_head node;
+	bool pending;
 	void (*func)(struct work_struct *work);
 };
 
@@ -68,14 +72,15 @@ struct rcu_work {
 
 #define WQ_UNBOUND			  0
 #define WQ_UNBOUND_MAX_ACTIVE		  0
-#define INIT_WORK(w, f)			  ((w)->func = (f))
-#define INIT_RCU_WORK(w, f)		  ((w)->work.func = (f))
+#define INIT_WORK(w, f)			  ((w)->func = (f), (w)->pending = false)
+#define INIT_RCU_WORK(w, f)		  INIT_WORK(&(w)->work, f)
 #define to_rcu_work(w)			  container_of(w, struct rcu_work, work)
 #define alloc_workqueue(name, flags, max) shim_workqueue()
 
 struct workqueue_struct *shim_workqueue(void);
 void destroy_workqueue(struct workqueue_struct *wq);
 bool queue_work(struct workqueue_struct *wq, struct work_struct *work);
+bool cancel_work_sync(struct work_struct *work);
 bool queue_rcu_work(struct workqueue_struct *wq, struct rcu_work *work);
 /* For tests: run one queued work item as a kworker; false: none is queued. */
 bool shim_run_one_work(void);
@@ -157,6 +162,7 @@ struct shim_xa_item {
 
 struct xarray {
 	pthread_mutex_t m;
+	size_t high; /* items from here on were never used */
 	struct shim_xa_item items[1024];
 };
 
@@ -297,6 +303,9 @@ struct mmu_notifier *mmu_notifier_get_locked(const struct mmu_notifier_ops *ops,
 					     struct mm_struct *mm);
 void mmu_notifier_put(struct mmu_notifier *mn);
 
+/* The owner's own: never killed. */
+void shim_mmap_read_lock(struct mm_struct *mm);
+void shim_mmap_write_lock(struct mm_struct *mm);
 int mmap_read_lock_killable(struct mm_struct *mm);
 void mmap_read_unlock(struct mm_struct *mm);
 int mmap_write_lock_killable(struct mm_struct *mm);
@@ -339,6 +348,10 @@ extern void (*shim_in_transfer)(void); /* a page is mapped by the device */
 extern void (*shim_after_lookup)(void); /* GUP has its pages; not installed */
 extern void (*shim_in_fault)(void); /* in GUP, mmap_lock dropped */
 extern bool shim_fast_gup_misses; /* like a protection key */
+/* In the slow GUP: what it returns, or 1 to go on. */
+extern long (*shim_gup)(void);
+extern int shim_mmap_kills; /* > 0: the fatal signal comes at that mmap_lock */
+extern bool shim_machine_check; /* a page cannot be read */
 extern unsigned long shim_slow_lookups;
 
 #endif

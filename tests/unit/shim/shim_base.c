@@ -109,9 +109,10 @@ void shim_kfree_rcu(void *p, struct rcu_head *unused)
 
 struct kmem_cache *shim_cache(size_t size)
 {
-	struct kmem_cache *c = malloc(sizeof(*c));
+	struct kmem_cache *c = out_of_memory() ? NULL : malloc(sizeof(*c));
 
-	c->size = size;
+	if (c)
+		c->size = size;
 	return c;
 }
 
@@ -122,16 +123,36 @@ static LIST_HEAD(works);
 
 struct workqueue_struct *shim_workqueue(void)
 {
-	return calloc(1, sizeof(struct workqueue_struct));
+	return out_of_memory() ? NULL :
+				 calloc(1, sizeof(struct workqueue_struct));
 }
 
 bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 {
+	bool queued;
+
 	(void)wq;
 	pthread_mutex_lock(&work_lock);
-	list_add_tail(&work->node, &works);
+	queued = !work->pending;
+	work->pending = true;
+	if (queued)
+		list_add_tail(&work->node, &works);
 	pthread_mutex_unlock(&work_lock);
-	return true;
+	return queued;
+}
+
+bool cancel_work_sync(struct work_struct *work)
+{
+	bool pending;
+
+	might_sleep();
+	pthread_mutex_lock(&work_lock);
+	pending = work->pending;
+	work->pending = false;
+	if (pending)
+		list_del(&work->node);
+	pthread_mutex_unlock(&work_lock);
+	return pending; /* none runs: who cancels runs them */
 }
 
 static void rcu_work_ready(struct rcu_head *head)
@@ -156,6 +177,7 @@ bool shim_run_one_work(void)
 	if (!list_empty(&works)) {
 		work = list_first_entry(&works, struct work_struct, node);
 		list_del(&work->node);
+		work->pending = false;
 	}
 	pthread_mutex_unlock(&work_lock);
 	if (!work)
@@ -191,17 +213,29 @@ int wait_for_completion_interruptible(struct completion *c)
 		if (shim_killed)
 			return -EINTR;
 		if (!shim_run_one_work())
-			usleep(50);
+			shim_sleep(50);
 	}
 	return 0;
 }
+
+unsigned long shim_virtual_ms;
 
 unsigned long shim_jiffies(void)
 {
 	struct timespec t;
 
+	if (shim_virtual_ms)
+		return shim_virtual_ms;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000UL + t.tv_nsec / 1000000;
+}
+
+void shim_sleep(unsigned long us)
+{
+	if (shim_virtual_ms)
+		shim_virtual_ms += max(us / 1000, 1UL);
+	else
+		usleep(us);
 }
 
 struct mem_cgroup *set_active_memcg(struct mem_cgroup *memcg)
@@ -262,7 +296,7 @@ static struct shim_xa_item *item(struct xarray *xa, u32 index)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(xa->items); i++)
+	for (i = 0; i < xa->high; i++)
 		if (xa->items[i].used && xa->items[i].index == index)
 			return &xa->items[i];
 	return NULL;
@@ -276,6 +310,8 @@ int xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry,
 
 	if (gfp != GFP_ATOMIC)
 		shim_may_allocate("xa_alloc_cyclic");
+	if (out_of_memory())
+		return -ENOMEM;
 	pthread_mutex_lock(&xa->m);
 	for (i = 0; i < ARRAY_SIZE(xa->items); i++) {
 		if (xa->items[i].used)
@@ -288,6 +324,7 @@ int xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry,
 		xa->items[i].index = *id;
 		xa->items[i].used = true;
 		xa->items[i].entry = entry;
+		xa->high = max(xa->high, i + 1);
 		err = 0;
 		break;
 	}

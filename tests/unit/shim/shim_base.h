@@ -63,13 +63,21 @@
 #define smp_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define cpu_relax()		sched_yield()
 
-/* Not abort(): ctest takes a signal for a failure that WILL_FAIL excuses not. */
+/*
+ * Not abort(), but for a fuzzer, which wants to keep the input: ctest takes a
+ * signal for a failure that WILL_FAIL excuses not.
+ */
+#ifdef SHIM_FUZZ
+#define shim_die() abort()
+#else
+#define shim_die() _exit(1)
+#endif
 #define shim_bug(...)                                           \
 	do {                                                    \
 		fprintf(stderr, "%s:%d: ", __FILE__, __LINE__); \
 		fprintf(stderr, __VA_ARGS__);                   \
 		fprintf(stderr, "\n");                          \
-		_exit(1);                                       \
+		shim_die();                                     \
 	} while (0)
 #define WARN_ON_ONCE(cond)                           \
 	({                                           \
@@ -355,7 +363,7 @@ struct kmem_cache {
 	size_t size;
 };
 
-#define KMEM_CACHE(type, flags) shim_cache(sizeof(struct type))
+#define KMEM_CACHE(type, flags) shim_cache(sizeof(struct type)) /* or NULL */
 struct kmem_cache *shim_cache(size_t size);
 #define kmem_cache_zalloc(c, gfp) kzalloc((c)->size, gfp)
 #define kmem_cache_free(c, p)	  kfree(p)

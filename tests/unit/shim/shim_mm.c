@@ -16,6 +16,8 @@
 #endif
 
 void (*shim_in_transfer)(void);
+int shim_mmap_kills;
+bool shim_machine_check;
 
 /* --- frames ------------------------------------------------------ */
 
@@ -163,17 +165,37 @@ void folio_mark_dirty(struct folio *folio)
 
 size_t copy_mc_to_kernel(void *dst, const void *src, size_t length)
 {
+	if (shim_machine_check)
+		return length;
 	memcpy(dst, src, length);
 	return 0;
 }
 
 /* --- locks and life ---------------------------------------------- */
 
+static bool killed(void)
+{
+	return shim_mmap_kills && !--shim_mmap_kills;
+}
+
+void shim_mmap_read_lock(struct mm_struct *mm)
+{
+	pthread_rwlock_rdlock(&mm->mmap_lock);
+	shim.mmap++;
+}
+
+void shim_mmap_write_lock(struct mm_struct *mm)
+{
+	pthread_rwlock_wrlock(&mm->mmap_lock);
+	shim.mmap++;
+}
+
 int mmap_read_lock_killable(struct mm_struct *mm)
 {
 	might_sleep();
-	pthread_rwlock_rdlock(&mm->mmap_lock);
-	shim.mmap++;
+	if (killed())
+		return -EINTR;
+	shim_mmap_read_lock(mm);
 	return 0;
 }
 
@@ -186,8 +208,9 @@ void mmap_read_unlock(struct mm_struct *mm)
 int mmap_write_lock_killable(struct mm_struct *mm)
 {
 	might_sleep();
-	pthread_rwlock_wrlock(&mm->mmap_lock);
-	shim.mmap++;
+	if (killed())
+		return -EINTR;
+	shim_mmap_write_lock(mm);
 	return 0;
 }
 
