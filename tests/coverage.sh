@@ -33,7 +33,9 @@ done
 command -v gcovr >/dev/null || die "gcovr is not installed"
 
 progress "configuring" "$out/configure.log" cmake -B "$out" -S "$root" -DSOFTODP_MODULE=OFF -DSOFTODP_COVERAGE=ON -DCMAKE_BUILD_TYPE=Debug
-progress "building with gcov" "$out/build.log" nice cmake --build "$out/tests" -j "$(nproc)"
+for part in unit fuzz; do
+	progress "building tests/$part with gcov" "$out/build-$part.log" nice cmake --build "$out/tests/$part" -j "$(nproc)"
+done
 find "$out" -name '*.gcda' -delete
 progress "running the tests" "$out/test.log" nice ctest --test-dir "$out" -R '^(unit|fuzz)/' --output-on-failure --timeout 300 -j "$(nproc)"
 

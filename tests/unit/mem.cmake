@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# driver/mem on the host, its files as they are: under ASan and UBSan; under TSan where real threads meet; and once for each
-# mutant of a memory rule, where the test named must fail. Included by this folder's CMakeLists.txt.
+# driver/mem on the host, its files as they are: under ASan and UBSan, and under TSan where real threads meet. Included by this
+# folder's CMakeLists.txt.
 
 find_package(Threads REQUIRED)
 
@@ -10,7 +10,7 @@ set(mem_sources region table log fence populate fault prefetch copy pin)
 list(TRANSFORM mem_sources PREPEND "${mem_dir}/mem/")
 list(TRANSFORM mem_sources APPEND .c)
 list(APPEND mem_sources "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_base.c" "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_mm.c"
-	"${CMAKE_CURRENT_SOURCE_DIR}/shim/fake_mm.c")
+	"${CMAKE_CURRENT_SOURCE_DIR}/shim/fake_mm.c" "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_mutant.c")
 set(mem_tsan -fsanitize=thread -fno-omit-frame-pointer)
 # RCU and SRCU are locks here, which makes inversions of lock order that the kernel has not: no detection of deadlocks.
 
@@ -32,19 +32,9 @@ function(mem_test name source library)
 	set_tests_properties(unit/${name} PROPERTIES TIMEOUT 60 ENVIRONMENT "TSAN_OPTIONS=halt_on_error=1 detect_deadlocks=0")
 endfunction()
 
-# mem_mutant(RULE SOURCE): the test must fail when the rule is broken
-function(mem_mutant rule source)
-	string(TOLOWER mutant_${rule} name)
-	if(NOT TARGET mem_${name})
-		mem_host(mem_${name} ${host_checks} -DSODP_MUTANT_${rule}=1)
-	endif()
-	mem_test(${name}_${source} ${source} mem_${name})
-	set_tests_properties(unit/${name}_${source} PROPERTIES WILL_FAIL TRUE)
-endfunction()
-
 mem_host(mem_asan_lib ${host_checks})
 
-foreach(test t_log t_table t_region t_fence t_fault t_random t_threads)
+foreach(test t_log t_table t_region t_fence t_fault t_edges t_random t_threads)
 	mem_test(${test} ${test} mem_asan_lib)
 endforeach()
 if(SOFTODP_COVERAGE)
@@ -52,10 +42,3 @@ if(SOFTODP_COVERAGE)
 endif()
 mem_host(mem_tsan_lib ${mem_tsan})
 mem_test(t_threads_tsan t_threads mem_tsan_lib)
-
-foreach(rule NO_DRAIN NO_INVALIDATE NO_PREEMPT_OFF DIRTY_LATE NO_RECHECK)
-	mem_mutant(${rule} t_fence)
-endforeach()
-foreach(rule NO_INVALIDATE DIRTY_LATE)
-	mem_mutant(${rule} t_random)
-endforeach()

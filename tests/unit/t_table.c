@@ -119,6 +119,27 @@ static void test_corners(void **state)
 	}
 }
 
+/* The last slots of the root are empty: a sweep ends there, and finds less. */
+static void test_gap_at_the_end(void **state)
+{
+	const u64 pages = 512 * 512;
+	struct sodp_sweep s = {};
+	struct sodp_table t;
+
+	(void)state;
+	sodp_table_init(&t, pages, &lock);
+	assert_true(put_in(&t, 0, 1, true));
+	assert_true(put_in(&t, 700, 2, true));
+	sweep(&t, 512, pages - 1, &s);
+	assert_int_equal(s.cleared, 1);
+	sweep(&t, 512, pages - 1, &s);
+	assert_int_equal(s.cleared, 1);
+	assert_int_equal(t.resident, 1);
+	sweep(&t, 0, pages - 1, &s);
+	assert_int_equal(s.cleared, 2);
+	assert_int_equal(t.nodes, 0);
+}
+
 static void test_rights_only_grow(void **state)
 {
 	struct sodp_sweep s = {};
@@ -273,9 +294,11 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
 	const struct CMUnitTest tests[] = {
-		T(test_levels),	   T(test_corners), T(test_rights_only_grow),
-		T(test_begin_end), T(test_young),   T(test_no_spares),
-		T(test_take),	   T(test_random),
+		T(test_levels),		T(test_corners),
+		T(test_gap_at_the_end), T(test_rights_only_grow),
+		T(test_begin_end),	T(test_young),
+		T(test_no_spares),	T(test_take),
+		T(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
