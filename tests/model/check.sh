@@ -1,0 +1,164 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+
+usage() {
+	cat <<'END'
+The model of the fence: spin searches every state that a configuration can reach.
+
+Usage: tests/model/check.sh [--out DIR] [NAME...]
+       tests/model/check.sh --list
+       tests/model/check.sh [--out DIR] --trail NAME
+
+  NAME          configurations (tests/model/configs; a shell pattern will do; default all)
+  --list        their names
+  --trail NAME  how NAME is refuted, a column for each party, time downwards
+  --out DIR     where trails and logs are kept (default build/model)
+
+One TAP line for each. A configuration must hold, or be refuted by the rule that configs names. A search that was not
+exhaustive, or refuted by another rule, is a failure.
+END
+}
+
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd -P)
+out=$(cd "$here/../.." && pwd -P)/build/model
+memory=3000 seconds=280 depth=4000000
+mode=check names=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--list) mode=list ;;
+	--trail) mode=trail && names+=("${2:?--trail needs a name}") && shift ;;
+	--out) out=${2:?--out needs a folder} && shift ;;
+	-h | --help) usage && exit 0 ;;
+	-*) usage >&2 && exit 2 ;;
+	*) names+=("$1") ;;
+	esac
+	shift
+done
+
+# configurations [PATTERN...]: the lines of configs
+configurations() {
+	local name rest pattern
+	while read -r name rest; do
+		[[ -n $name && $name != \#* ]] || continue
+		for pattern in "${@:-*}"; do
+			# shellcheck disable=SC2053 # it is a pattern
+			[[ $name != $pattern ]] || { echo "$name $rest" && break; }
+		done
+	done <"$here/configs"
+}
+
+# search NAME VERDICT SWITCH...: builds the search and runs it; its log is $work/log. What must be refuted is searched by
+# breadth, for the shortest counterexample.
+search() {
+	local verdict=$2 rc=0 order=(-O0 -DBFS) limits=(-w20)
+	work=$out/$1
+	shift 2
+	[ "$verdict" != holds ] || { order=(-O2 -DCOLLAPSE) limits=(-w22 "-m$depth"); }
+	rm -rf "$work"
+	mkdir -p "$work"
+	cp "$here"/*.pml "$work"
+	switches=("${@/#/-D}")
+	(
+		cd "$work"
+		spin -a "${switches[@]}" fence.pml &&
+			nice "${CC:-gcc}" -w -DSAFETY "-DMEMLIM=$memory" "${order[@]}" -o pan pan.c &&
+			nice timeout "$seconds" ./pan "${limits[@]}" && echo finished
+	) >"$work/log" 2>&1 </dev/null || rc=$?
+	rm -f "$work"/pan*
+	[ "$rc" = 0 ] || echo "status $rc" >>"$work/log"
+}
+
+# replay: the trail of the last search, as spin tells it
+replay() {
+	(cd "$work" && spin -t "${switches[@]}" fence.pml) 2>&1 </dev/null
+}
+
+# outcome: "holds", the rule that was broken, or why there is no verdict
+outcome() {
+	local log=$work/log
+	if [ -e "$work/fence.pml.trail" ]; then
+		if grep -q '^pan:1: invalid end state' "$log"; then
+			echo F10
+		else
+			replay | sed -nE 's/.*failed assertion:.*[(!]([A-Z][A-Z0-9]+)==NOBODY.*/\1/p'
+		fi
+	elif ! grep -qx finished "$log"; then
+		echo "no verdict ($(grep -iE 'error|memory limit|out of memory|status' "$log" | tail -n 1))"
+	elif grep -qE 'max search depth too small|Search not completed|out of memory|memory limit' "$log"; then
+		echo "the search was cut off"
+	elif ! grep -qE '^State-vector .* errors: 0$' "$log"; then
+		echo "spin's report is not understood"
+	else
+		echo holds
+	fi
+}
+
+# facts: how big it was
+facts() {
+	awk '/states, stored/ { states = $1 } /depth reached/ { gsub(",", ""); depth = $6 } /elapsed time/ { seconds = $4 }
+		END { printf "%d states, depth %d, %.1f s", states, depth, seconds }' "$work/log"
+}
+
+check() {
+	local n=0 failed=0 name verdict rest found
+	echo "1..${#lines[@]}"
+	for line in "${lines[@]}"; do
+		n=$((n + 1))
+		read -r name verdict rest <<<"$line"
+		# shellcheck disable=SC2086 # words on purpose
+		search "$name" "$verdict" $rest
+		found=$(outcome)
+		if [ "$found" = "$verdict" ] && [ "$found" = holds ]; then
+			echo "ok $n - model: $name holds ($(facts))"
+		elif [ "$found" = "$verdict" ]; then
+			echo "ok $n - model: $name is refuted by $found ($(facts))"
+		else
+			echo "not ok $n - model: $name # wanted: $verdict; found: ${found:-a rule without a name} ($(facts)); log: $work/log"
+			failed=1
+		fi
+	done
+	return $failed
+}
+
+# columns: spin's replay as a table. Lines of the model: @PID=PARTY, @PID|TEXT.
+columns() {
+	awk '
+	/@[0-9]+=/ { sub(/^ *@/, ""); split($0, half, "="); party[half[1] + 0] = half[2]; next }
+	/@[0-9]+\|/ {
+		sub(/^ *@/, ""); at = index($0, "|"); who[++n] = substr($0, 1, at - 1) + 0; text[n] = substr($0, at + 1)
+		if (!(who[n] in width)) width[who[n]] = length(party[who[n]])
+		if (length(text[n]) > width[who[n]]) width[who[n]] = length(text[n])
+		next
+	}
+	/failed assertion/ { broken = $0; sub(/^.*failed assertion: /, "", broken) }
+	END {
+		for (p = 0; p < 32; p++) if (p in width) { from[p] = column; column += width[p] + 3 }
+		for (p = 0; p < 32; p++) if (p in width) { head = head sprintf("%-" (width[p] + 3) "s", party[p])
+			line = substr("--------------------", 1, length(party[p])); rule = rule sprintf("%-" (width[p] + 3) "s", line) }
+		print head; print rule
+		for (i = 1; i <= n; i++) printf "%" (from[who[i]] ? from[who[i]] : "") "s%s\n", "", text[i]
+		print ""; print (broken ? broken : "nobody can go on")
+	}'
+}
+
+trail() {
+	local name verdict rest found
+	[ ${#lines[@]} = 1 ] || { echo "--trail takes one name" >&2 && return 2; }
+	read -r name verdict rest <<<"${lines[0]}"
+	# shellcheck disable=SC2086
+	search "$name" "$verdict" $rest
+	found=$(outcome)
+	[ -e "$work/fence.pml.trail" ] || { echo "$name: $found" && return 1; }
+	replay | columns
+	echo "refuted by $found"
+}
+
+mapfile -t lines < <(configurations ${names[@]+"${names[@]}"})
+[ ${#lines[@]} -gt 0 ] || { echo "no configuration is named ${names[*]}; --list shows them" >&2 && exit 2; }
+if [ "$mode" = list ]; then
+	printf '%s\n' "${lines[@]}" | cut -d ' ' -f 1
+	exit 0
+fi
+command -v spin >/dev/null || { echo "spin is not installed (Debian package spin)" >&2 && exit 1; }
+"$mode"
