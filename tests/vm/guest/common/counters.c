@@ -26,11 +26,25 @@ bool counter_exists(const char *dev, const char *name)
 	return true;
 }
 
-uint64_t counter(const char *dev, const char *name)
+static uint64_t read_counter(const char *dev, const char *name)
 {
-	static bool fresh;
 	char text[32] = "";
 	ssize_t n;
+	int fd;
+
+	fd = open_counter(dev, name, O_RDONLY);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	return n > 0 ? strtoull(text, NULL, 10) : 0;
+}
+
+void counters(const char *dev, const char *const *names, uint64_t *values,
+	      unsigned int n)
+{
+	static bool fresh;
+	unsigned int i;
 	int fd;
 
 	/*
@@ -46,10 +60,14 @@ uint64_t counter(const char *dev, const char *name)
 		}
 	}
 	sleep_ms(fresh ? 9 : 20);
-	fd = open_counter(dev, name, O_RDONLY);
-	if (fd < 0)
-		return 0;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	return n > 0 ? strtoull(text, NULL, 10) : 0;
+	for (i = 0; i < n; i++)
+		values[i] = read_counter(dev, names[i]);
+}
+
+uint64_t counter(const char *dev, const char *name)
+{
+	uint64_t value;
+
+	counters(dev, &name, &value, 1);
+	return value;
 }

@@ -44,6 +44,9 @@ int tap_failed(void);
 
 /* Counters of port 1 of a device, by name. */
 uint64_t counter(const char *dev, const char *name);
+/* Several, all of about the same moment. */
+void counters(const char *dev, const char *const *names, uint64_t *values,
+	      unsigned int n);
 bool counter_exists(const char *dev, const char *name);
 
 #endif

@@ -234,6 +234,24 @@ void rd_connect(struct rd_qp *q, const struct rd_addr *peer)
 		die("%s: QP to RTS: %s", q->dev->name, strerror(err));
 }
 
+void rd_reconnect(struct rd_qp *a, struct rd_qp *b)
+{
+	struct rd_addr to_a, to_b;
+
+	if (rd_to_state(a, IBV_QPS_RESET) || rd_to_state(b, IBV_QPS_RESET))
+		die("QP to RESET: %s", strerror(errno));
+	while (rd_wait(a->scq, NULL, 0) >= 0 || rd_wait(a->rcq, NULL, 0) >= 0 ||
+	       rd_wait(b->scq, NULL, 0) >= 0 || rd_wait(b->rcq, NULL, 0) >= 0)
+		;
+	/* Packets of the old life must not look like those of the new. */
+	a->opts.psn = (a->opts.psn + 0x123456) & 0xffffff;
+	b->opts.psn = (b->opts.psn + 0x345678) & 0xffffff;
+	to_a = rd_qp_addr(a);
+	to_b = rd_qp_addr(b);
+	rd_connect(a, &to_b);
+	rd_connect(b, &to_a);
+}
+
 void rd_pair(struct rd_qp *a, struct rd_dev *dev_a, struct rd_qp *b,
 	     struct rd_dev *dev_b, const struct rd_qp_opts *opts)
 {

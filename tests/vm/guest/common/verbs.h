@@ -69,6 +69,8 @@ void rd_connect(struct rd_qp *q, const struct rd_addr *peer);
 /* Two QPs in this process, connected to each other. */
 void rd_pair(struct rd_qp *a, struct rd_dev *dev_a, struct rd_qp *b,
 	     struct rd_dev *dev_b, const struct rd_qp_opts *opts);
+/* After an error both are of no use: connects them anew. */
+void rd_reconnect(struct rd_qp *a, struct rd_qp *b);
 
 struct rd_op {
 	enum ibv_wr_opcode opcode;

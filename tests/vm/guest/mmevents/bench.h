@@ -38,9 +38,6 @@ void watch_start(struct watch *w);
 void watch_faults(const struct watch *w, uint64_t pages);
 void watch_invalidations(const struct watch *w, uint64_t pages);
 
-/* After an error both QPs are of no use: connects them anew. */
-void reconnect(struct rd_qp *a, struct rd_qp *b);
-
 /*
  * The peer accesses [at, at + len) of the owner's region, through its pinned
  * buffer from the beginning on. The status of the completion; a failure

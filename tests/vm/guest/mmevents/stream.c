@@ -28,7 +28,7 @@ static int stream_access(struct stream *s, enum ibv_wr_opcode opcode,
 	s->errors++;
 	s->silent += status < 0;
 	if (!s->ends_with_error)
-		reconnect(&s->peer, &s->owner);
+		rd_reconnect(&s->peer, &s->owner);
 	return status;
 }
 

@@ -66,13 +66,13 @@ static void unmap_poster(void)
 	      rd_status(status));
 	check(rd_state(&bench.owner) == IBV_QPS_ERR, "QP in state %d",
 	      rd_state(&bench.owner));
-	reconnect(&bench.peer, &bench.owner);
+	rd_reconnect(&bench.peer, &bench.owner);
 	status = rd_read(&bench.owner, (uintptr_t)p, mr->lkey, 100,
 			 (uintptr_t)bench.pbuf, bench.pmr->rkey,
 			 bench.limit_ms);
 	check(status == IBV_WC_LOC_PROT_ERR, "READ into nothing: %s",
 	      rd_status(status));
-	reconnect(&bench.peer, &bench.owner);
+	rd_reconnect(&bench.peer, &bench.owner);
 	rd_post_recv(&bench.owner, &sge, 1, 1);
 	status = rd_do(&bench.peer, &op, bench.limit_ms);
 	check(status == IBV_WC_REM_OP_ERR, "SEND into nothing: %s",
@@ -80,7 +80,7 @@ static void unmap_poster(void)
 	status = rd_wait(bench.owner.rcq, &wc, bench.limit_ms);
 	check(status == IBV_WC_LOC_PROT_ERR, "receive into nothing: %s",
 	      rd_status(status));
-	reconnect(&bench.peer, &bench.owner);
+	rd_reconnect(&bench.peer, &bench.owner);
 	dereg(mr);
 }
 
