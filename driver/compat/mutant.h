@@ -1,36 +1,74 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Mutants: a module built with -DSODP_MUTANT_NAME=1 has one rule broken on
- * purpose. The test suite must fail on it; docs/testing.md says which test
- * catches which. In an ordinary build each is the constant 0.
+ * Mutants: a module built with -DSODP_MUTANTS=1 has one rule broken on
+ * purpose, which the parameter `mutant` names when it is loaded. The tests
+ * must fail on it; docs/testing.md says which test catches which. In an
+ * ordinary build each question is the constant 0, and there is no parameter.
  */
 #ifndef SODP_COMPAT_MUTANT_H
 #define SODP_COMPAT_MUTANT_H
 
-#ifndef SODP_MUTANT_NO_INVALIDATE
-#define SODP_MUTANT_NO_INVALIDATE 0 /* start hook clears no entries */
+/* M(enum suffix, name, what it does wrong) */
+#define SODP_MUTANT_LIST(M)                                                  \
+	M(NO_INVALIDATE, no_invalidate, "start hook clears no entries")      \
+	M(LATE_INVALIDATION, late_invalidation,                              \
+	  "entries are cleared in the end hook, not in the start hook")      \
+	M(NO_DRAIN, no_drain, "start hook waits for no transfer")            \
+	M(DRAIN_SKIP_CLEARED, drain_skip_cleared,                            \
+	  "start hook waits, unlocked, only where PRESENT was still set")    \
+	M(NO_RECHECK, no_recheck, "install without asking the log")          \
+	M(LOG_ONLY_OVERLAP, log_only_overlap,                                \
+	  "a range is recorded only when it overlaps a region")              \
+	M(LEAF_FREE_EARLY, leaf_free_early,                                  \
+	  "a leaf is freed without a grace period")                          \
+	M(DIRTY_EARLY, dirty_early,                                          \
+	  "dirty when the page was looked up, not when it is installed")     \
+	M(DIRTY_LATE, dirty_late, "dirty long after the entry is published") \
+	M(THP_NEIGHBOUR_WRITE, thp_neighbour_write,                          \
+	  "a PTE's right is given to neighbours in the same huge page")      \
+	M(BOUNDS_OFF_BY_ONE, bounds_off_by_one,                              \
+	  "a region is one byte longer than it was registered")              \
+	M(STALE_KEY, stale_key,                                              \
+	  "a deregistered key answers for a grace period more")              \
+	M(NO_PREEMPT_OFF, no_preempt_off, "transfers run preemptible")
+
+enum sodp_mutant {
+	SODP_MUTANT_NONE,
+#define M(id, name, text) SODP_MUTANT_##id,
+	SODP_MUTANT_LIST(M)
+#undef M
+	SODP_MUTANT_NUM
+};
+
+#ifdef SODP_MUTANTS
+extern enum sodp_mutant sodp_mutant; /* mutant.c, or the host's shim */
+extern unsigned int sodp_widen;
+#else
+#define sodp_mutant SODP_MUTANT_NONE
 #endif
-#ifndef SODP_MUTANT_NO_DRAIN
-#define SODP_MUTANT_NO_DRAIN 0 /* start hook waits for no transfer */
-#endif
-#ifndef SODP_MUTANT_NO_PREEMPT_OFF
-#define SODP_MUTANT_NO_PREEMPT_OFF 0 /* transfers run preemptible */
-#endif
-#ifndef SODP_MUTANT_DIRTY_LATE
-#define SODP_MUTANT_DIRTY_LATE 0 /* dirty after the entry is published */
-#endif
-#ifndef SODP_MUTANT_NO_RECHECK
-#define SODP_MUTANT_NO_RECHECK 0 /* install without asking the log */
-#endif
+
+#define SODP_MUTANT(id) (sodp_mutant == SODP_MUTANT_##id)
 
 /*
- * Breaks no rule: each transfer takes 300 us longer, so that a race with one
- * that is not waited for is wide enough to be seen. The suite passes with it.
+ * Points at which nothing has to follow soon. With the parameter `widen` each
+ * lasts that many microseconds longer, so that a race that a mutant opens
+ * there is wide enough to be seen. This breaks no rule: with it and without a
+ * mutant all tests pass.
  */
-#ifndef SODP_MUTANT_SLOW_COPY
-#define SODP_MUTANT_SLOW_COPY 0
-#endif
+enum sodp_point {
+	SODP_AT_LEAF, /* a transfer has found its leaf, not its entry */
+	SODP_AT_TRANSFER, /* ... has begun */
+	SODP_AT_INSTALL, /* a fault has looked pages up, not installed */
+	SODP_AT_START, /* a start hook is through */
+	SODP_AT_END, /* an end hook begins */
+};
 
-#define SODP_MUTANT(name) (SODP_MUTANT_##name)
+#ifndef SODP_WIDEN /* the host's tests have one of their own */
+#ifdef SODP_MUTANTS
+#define SODP_WIDEN(point) udelay(sodp_widen)
+#else
+#define SODP_WIDEN(point) ((void)SODP_AT_##point)
+#endif
+#endif
 
 #endif

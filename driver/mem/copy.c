@@ -93,12 +93,12 @@ static enum sodp_mem_result touch_page(const struct transfer *t, touch_fn touch,
 	void *page;
 
 	entry = sodp_table_lookup(&t->region->table, t->index);
+	SODP_WIDEN(LEAF);
 	if (!entry || !sodp_entry_begin(entry, t->write, &pfn))
 		return READ_ONCE(t->region->dead) ? SODP_MEM_GONE : result;
 
 	assert_cannot_be_held_up();
-	if (SODP_MUTANT(SLOW_COPY))
-		udelay(300);
+	SODP_WIDEN(TRANSFER);
 	page = kmap_local_page(pfn_to_page(pfn));
 	result = touch(page + t->offset, t->length, arg) ? SODP_MEM_OK :
 							   SODP_MEM_ACCESS;

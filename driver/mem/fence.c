@@ -165,14 +165,18 @@ static int fence_start(struct mmu_notifier *mn,
 	unsigned long last = last_of(range->start, range->end);
 	struct sodp_mem *mem = mem_of(smm);
 	bool blockable = mmu_notifier_range_blockable(range);
-	bool exact, waited;
+	bool exact = true, waited = false;
 
 	spin_lock(&smm->lock);
-	exact = sodp_log_begin(&smm->log, range->start, last);
+	if (!SODP_MUTANT(LOG_ONLY_OVERLAP) ||
+	    interval_tree_iter_first(&smm->regions, range->start, last))
+		exact = sodp_log_begin(&smm->log, range->start, last);
 	trace_fence_start(range->start, range->end, smm->log.clock);
-	waited = sweep_regions(smm, range->start, last, blockable);
+	if (!SODP_MUTANT(LATE_INVALIDATION))
+		waited = sweep_regions(smm, range->start, last, blockable);
 	spin_unlock(&smm->lock);
 
+	SODP_WIDEN(START);
 	sodp_mem_count(mem, SODP_CNT_FENCE_HOOKS, 1);
 	sodp_mem_count(mem, counter_of(range->event), 1);
 	if (!blockable)
@@ -187,11 +191,14 @@ static int fence_start(struct mmu_notifier *mn,
 static void fence_end(struct mmu_notifier *mn,
 		      const struct mmu_notifier_range *range)
 {
+	unsigned long last = last_of(range->start, range->end);
 	struct sodp_mm *smm = to_smm(mn);
 
+	SODP_WIDEN(END);
 	spin_lock(&smm->lock);
-	sodp_log_end(&smm->log, range->start,
-		     last_of(range->start, range->end));
+	if (SODP_MUTANT(LATE_INVALIDATION))
+		sweep_regions(smm, range->start, last, false);
+	sodp_log_end(&smm->log, range->start, last);
 	trace_fence_end(range->start, range->end, smm->log.clock);
 	spin_unlock(&smm->lock);
 	/*

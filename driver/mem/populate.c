@@ -158,6 +158,37 @@ static void dirty_late(struct page *page)
 	}
 }
 
+/* For DIRTY_EARLY only: here, and then no more. Nobody asks the log. */
+static void dirty_early(struct job *job, unsigned long va, unsigned int count)
+{
+	long got = job->req->write ? lookup_fast(job, va, count) : 0;
+	long i;
+
+	for (i = 0; i < got; i++) {
+		folio_mark_dirty(page_folio(job->pages[i]));
+		put_page(job->pages[i]);
+	}
+	SODP_WIDEN(INSTALL);
+}
+
+/*
+ * For THP_NEIGHBOUR_WRITE only: the pages that come after the last one in the
+ * same huge page, whatever the PTEs there say.
+ */
+static long add_neighbours(struct job *job, long got, unsigned int count)
+{
+	struct page *next;
+
+	for (; got > 0 && got < count; got++) {
+		next = job->pages[got - 1] + 1;
+		if (page_folio(next) != page_folio(job->pages[got - 1]))
+			break;
+		get_page(next);
+		job->pages[got] = next;
+	}
+	return got;
+}
+
 /*
  * The device is about to write here: tell the kernel before it can. Under the
  * fence lock, after the log was asked and before the entry is published: no
@@ -171,7 +202,7 @@ static void mark_dirty(struct job *job, struct page *page)
 	lockdep_assert_held(&job->smm->lock);
 	if (SODP_MUTANT(DIRTY_LATE))
 		dirty_late(page);
-	else if (!folio_test_dirty(folio))
+	else if (!SODP_MUTANT(DIRTY_EARLY) && !folio_test_dirty(folio))
 		folio_mark_dirty(folio);
 }
 
@@ -238,6 +269,7 @@ static bool transient(long err)
 static long install_batch(struct job *job, u64 index, u64 end)
 {
 	unsigned long va = sodp_region_page_va(job->region, index);
+	unsigned int count = batch_size(index, end);
 	bool slow = job->misses >= SLOW_AFTER;
 	struct sodp_sample sample;
 	long got, installed, i;
@@ -246,6 +278,8 @@ static long install_batch(struct job *job, u64 index, u64 end)
 		return -ENOMEM;
 	if (!wait_for_fence(job, va))
 		return 0;
+	if (SODP_MUTANT(DIRTY_EARLY))
+		dirty_early(job, va, count);
 
 	spin_lock(&job->smm->lock);
 	sodp_log_sample(&job->smm->log, &sample);
@@ -254,7 +288,10 @@ static long install_batch(struct job *job, u64 index, u64 end)
 	if (slow)
 		got = lookup_slow(job, va);
 	else
-		got = lookup_fast(job, va, batch_size(index, end));
+		got = lookup_fast(job, va, count);
+	if (SODP_MUTANT(THP_NEIGHBOUR_WRITE))
+		got = add_neighbours(job, got, count);
+	SODP_WIDEN(INSTALL);
 
 	/* Also with none: it ends the sample. */
 	installed = install_pages(job, &sample, index, max(got, 0L));

@@ -130,8 +130,9 @@ void sodp_region_put(struct sodp_region *region)
 bool sodp_region_inside(const struct sodp_region *region, u64 iova, u64 length)
 {
 	u64 offset = iova - region->iova;
+	u64 end = region->length + SODP_MUTANT(BOUNDS_OFF_BY_ONE);
 
-	return offset <= region->length && length <= region->length - offset;
+	return offset <= end && length <= end - offset;
 }
 
 unsigned long sodp_region_page_va(const struct sodp_region *region, u64 index)
@@ -333,11 +334,10 @@ put_region:
 	return ERR_PTR(err);
 }
 
-void sodp_region_deregister(struct sodp_region *region)
+static void take_down(struct sodp_region *region)
 {
 	struct sodp_sweep sweep = {};
 
-	trace_region_deregister(region->key);
 	xa_erase(&region->mem->keys, region->key >> 8);
 
 	/* From here on no install; see populate.c: install_pages(). */
@@ -359,6 +359,27 @@ void sodp_region_deregister(struct sodp_region *region)
 		break;
 	}
 	sodp_region_put(region);
+}
+
+/* For STALE_KEY only. */
+static void take_down_late(struct work_struct *work)
+{
+	struct sodp_region *region =
+		container_of(to_rcu_work(work), struct sodp_region, free_work);
+
+	INIT_RCU_WORK(&region->free_work, free_region_work);
+	take_down(region);
+}
+
+void sodp_region_deregister(struct sodp_region *region)
+{
+	trace_region_deregister(region->key);
+	if (SODP_MUTANT(STALE_KEY)) {
+		INIT_RCU_WORK(&region->free_work, take_down_late);
+		queue_rcu_work(sodp_mem_wq, &region->free_work);
+		return;
+	}
+	take_down(region);
 }
 
 void sodp_region_read_stats(struct sodp_region *region,

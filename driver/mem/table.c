@@ -126,6 +126,16 @@ static void free_node_rcu(struct rcu_head *head)
 	__free_page(container_of(head, struct page, rcu_head));
 }
 
+static void free_node(void *node)
+{
+	struct page *page = virt_to_page(node);
+
+	if (SODP_MUTANT(LEAF_FREE_EARLY))
+		__free_page(page);
+	else
+		call_rcu(&page->rcu_head, free_node_rcu);
+}
+
 /* Nothing PRESENT, and no count: those must never be freed. */
 static bool leaf_is_empty(const unsigned long *node)
 {
@@ -157,7 +167,7 @@ static unsigned int unlink_empty(struct sodp_table *table, struct descent *way)
 			WRITE_ONCE(*way->at[level + 1],
 				   *way->at[level + 1] - 1);
 		WRITE_ONCE(table->nodes, table->nodes - 1);
-		call_rcu(&virt_to_page((void *)node)->rcu_head, free_node_rcu);
+		free_node((void *)node);
 		freed++;
 	}
 	return freed;
@@ -267,20 +277,25 @@ static bool next_leaf(struct sodp_table *table, u64 *index, u64 last,
  * most one page copy on a CPU that cannot be preempted. The acquire pairs
  * with the release in sodp_entry_end().
  */
-static void drain(atomic64_t *from, atomic64_t *to)
+static void drain(struct sodp_table *table, atomic64_t *from, atomic64_t *to)
 {
 	atomic64_t *entry;
 
 	if (SODP_MUTANT(NO_DRAIN))
 		return;
+	/* Its rule matters only to those who spin without the lock. */
+	if (SODP_MUTANT(DRAIN_SKIP_CLEARED))
+		spin_unlock(table->lock);
 	for (entry = from; entry <= to; entry++)
 		while ((u64)atomic64_read_acquire(entry) & SODP_ENTRY_COUNT)
 			cpu_relax();
+	if (SODP_MUTANT(DRAIN_SKIP_CLEARED))
+		spin_lock(table->lock);
 }
 
 /* Clear and drain entries of one leaf. Returns how many were PRESENT. */
-static unsigned long clear_entries(atomic64_t *from, atomic64_t *to,
-				   bool *waited)
+static unsigned long clear_entries(struct sodp_table *table, atomic64_t *from,
+				   atomic64_t *to, bool *waited)
 {
 	unsigned long cleared = 0;
 	atomic64_t *entry;
@@ -293,13 +308,15 @@ static unsigned long clear_entries(atomic64_t *from, atomic64_t *to,
 			/* Full barrier: see sodp_entry_begin() and end(). */
 			old = atomic64_fetch_and(SODP_ENTRY_COUNT, entry);
 			cleared++;
+		} else if (SODP_MUTANT(DRAIN_SKIP_CLEARED)) {
+			continue;
 		}
 		/* Also one that was cleared before: it may still be in use. */
 		busy |= !!(old & SODP_ENTRY_COUNT);
 	}
 	if (busy) {
 		*waited = true;
-		drain(from, to);
+		drain(table, from, to);
 	}
 	return cleared;
 }
@@ -329,7 +346,7 @@ bool sodp_table_sweep(struct sodp_table *table, u64 *index, u64 last,
 		return false;
 	leaf = (atomic64_t *)node_of(*way.at[1]);
 	end = min(last, *index | (SODP_TABLE_SLOTS - 1));
-	cleared = clear_entries(leaf + slot_in(*index, 1),
+	cleared = clear_entries(table, leaf + slot_in(*index, 1),
 				leaf + slot_in(end, 1), &sweep->waited);
 	account_cleared(table, &way, cleared);
 	sweep->cleared += cleared;
@@ -360,7 +377,7 @@ unsigned int sodp_table_take(struct sodp_table *table, u64 *index, u64 last,
 			if (!((u64)atomic64_read(entry) & SODP_ENTRY_PRESENT))
 				continue;
 			pfns[count++] = atomic64_read(entry) & SODP_ENTRY_PFN;
-			clear_entries(entry, entry, &waited);
+			clear_entries(table, entry, entry, &waited);
 		}
 		account_cleared(table, &way, count);
 		unlink_empty(table, &way);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * The rules of the fence, one by one, each at the moment where breaking it
- * would show. Built with each mutant of a rule, this program must fail.
+ * would show. With each mutant of a rule, this program must fail.
  */
 #include "mem_test.h"
 
@@ -13,7 +13,8 @@ static struct sodp_region *the_region;
 
 static int up(void **state)
 {
-	bed_up(state);
+	if (bed_up(state))
+		return 1;
 	the_bed = *state;
 	um_map(the_bed->mm, BASE, MB(4), true, true);
 	the_region = reg(the_bed, BASE, MB(4), RW);
@@ -25,6 +26,7 @@ static int down(void **state)
 	shim_in_transfer = NULL;
 	shim_after_lookup = NULL;
 	shim_in_fault = NULL;
+	memset(shim_at, 0, sizeof(shim_at));
 	sodp_region_deregister(the_region);
 	return bed_down(state);
 }
@@ -260,6 +262,50 @@ static void test_next_page_is_free(void **state)
 	um_end(the_bed->mm, PG(0), PG(1));
 }
 
+/* A range that began over no region counts for one that comes later. */
+static void test_range_older_than_region(void **state)
+{
+	struct sodp_region *r;
+	u64 first;
+
+	(void)state;
+	um_map(the_bed->mm, BASE + MB(8), MB(1), true, true);
+	um_write(the_bed->mm, BASE + MB(8), "x", 1);
+	um_start(the_bed->mm, BASE + MB(8), BASE + MB(9), true);
+	r = reg(the_bed, BASE + MB(8), MB(1), RW);
+	assert_int_equal(resolve(r, BASE + MB(8), 1, true), SODP_MEM_OK);
+	assert_int_equal(sodp_mem_probe(r, BASE + MB(8), 1, true, &first),
+			 SODP_MEM_FAULT);
+	um_end(the_bed->mm, BASE + MB(8), BASE + MB(9));
+	assert_int_equal(resolve(r, BASE + MB(8), 1, true), SODP_MEM_OK);
+	assert_int_equal(sodp_mem_probe(r, BASE + MB(8), 1, true, &first),
+			 SODP_MEM_OK);
+	sodp_region_deregister(r);
+}
+
+/* --- F1: a leaf outlives those who look into it ------------------ */
+
+static void take_all(void)
+{
+	shim_at[SODP_AT_LEAF] = NULL;
+	um_start(the_bed->mm, BASE, BASE + MB(4), false);
+	um_end(the_bed->mm, BASE, BASE + MB(4));
+}
+
+static void test_leaf_goes_under_a_reader(void **state)
+{
+	size_t done = 0;
+	u8 byte = 7;
+
+	(void)state;
+	write_byte(0, 1);
+	shim_at[SODP_AT_LEAF] = take_all;
+	assert_int_equal(sodp_mem_copy_in(the_region, PG(0), &byte, 1, &done),
+			 SODP_MEM_FAULT);
+	assert_int_equal(count(the_bed, SODP_CNT_LEAVES_FREED), 1);
+	write_byte(0, 1);
+}
+
 /* F10: under a fence that stays, a fault ends all the same. */
 static void test_fault_under_a_fence_ends(void **state)
 {
@@ -360,6 +406,26 @@ static void test_dirty_before_present(void **state)
 	assert_int_equal(byte, 2);
 }
 
+static void clean_once(void)
+{
+	shim_at[SODP_AT_INSTALL] = NULL;
+	um_clean(the_bed->mm, PG(0), PG(1));
+}
+
+/* Made clean while a fault for writing is on its way. */
+static void test_cleaned_in_fault(void **state)
+{
+	u8 byte = 1;
+
+	(void)state;
+	um_write(the_bed->mm, PG(0), &byte, 1);
+	shim_at[SODP_AT_INSTALL] = clean_once;
+	write_byte(0, 2);
+	um_reclaim(the_bed->mm, PG(0), PG(1));
+	um_read(the_bed->mm, PG(0) + 9, &byte, 1);
+	assert_int_equal(byte, 2);
+}
+
 /* Reading makes nothing dirty and takes no right to write. */
 static void test_read_is_only_that(void **state)
 {
@@ -451,11 +517,14 @@ int main(void)
 		T(test_crossed_page_is_not_installed),
 		T(test_neighbours_are_installed),
 		T(test_next_page_is_free),
+		T(test_range_older_than_region),
+		T(test_leaf_goes_under_a_reader),
 		T(test_fault_under_a_fence_ends),
 		T(test_any_hooks),
 		T(test_counted_by_event),
 		T(test_release_is_counted),
 		T(test_dirty_before_present),
+		T(test_cleaned_in_fault),
 		T(test_read_is_only_that),
 		T(test_protect),
 		T(test_preemption_is_off),

@@ -493,6 +493,13 @@ struct page *um_frame(struct mm_struct *mm, unsigned long va)
 	return v ? v->pte[page_in(v, va)].page : NULL;
 }
 
+bool um_pte_writable(struct mm_struct *mm, unsigned long va)
+{
+	struct shim_vma *v = find_vma(mm, va);
+
+	return v && v->pte[page_in(v, va)].write;
+}
+
 bool um_young(struct mm_struct *mm, unsigned long va, bool clear)
 {
 	struct mmu_notifier *mn = mm->notifier;

@@ -43,6 +43,7 @@ bool um_write(struct mm_struct *mm, unsigned long va, const void *src,
 bool um_read(struct mm_struct *mm, unsigned long va, void *dst, size_t length);
 /* The frame behind an address, or NULL; for looking, not for keeping. */
 struct page *um_frame(struct mm_struct *mm, unsigned long va);
+bool um_pte_writable(struct mm_struct *mm, unsigned long va);
 bool um_young(struct mm_struct *mm, unsigned long va, bool clear);
 
 #endif

@@ -108,6 +108,7 @@ struct page *virt_to_page(const void *addr);
 struct page *shim_alloc_frame(void);
 unsigned int shim_frames_used(void);
 void shim_get_page(struct page *page);
+#define get_page(page) shim_get_page(page)
 void put_page(struct page *page);
 bool get_page_unless_zero(struct page *page);
 unsigned long get_zeroed_page(gfp_t gfp);

@@ -22,7 +22,18 @@
 #include <linux/percpu.h>
 #include <linux/types.h>
 
+/* A test may interfere at each of the points where the driver can be slow. */
+#define SODP_WIDEN(point) shim_pass(SODP_AT_##point)
 #include "compat/mutant.h"
+
+#define SHIM_POINTS (SODP_AT_END + 1)
+extern void (*shim_at[SHIM_POINTS])(void);
+
+static inline void shim_pass(enum sodp_point point)
+{
+	if (shim_at[point])
+		shim_at[point]();
+}
 
 /* --- words ------------------------------------------------------- */
 
