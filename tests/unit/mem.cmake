@@ -10,7 +10,8 @@ set(mem_sources region table log fence populate fault prefetch copy pin)
 list(TRANSFORM mem_sources PREPEND "${mem_dir}/mem/")
 list(TRANSFORM mem_sources APPEND .c)
 list(APPEND mem_sources "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_base.c" "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_mm.c"
-	"${CMAKE_CURRENT_SOURCE_DIR}/shim/fake_mm.c" "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_mutant.c")
+	"${CMAKE_CURRENT_SOURCE_DIR}/shim/fake_mm.c" "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_mutant.c"
+	"${CMAKE_CURRENT_SOURCE_DIR}/mem_model.c")
 set(mem_tsan -fsanitize=thread -fno-omit-frame-pointer)
 # RCU and SRCU are locks here, which makes inversions of lock order that the kernel has not: no detection of deadlocks.
 
