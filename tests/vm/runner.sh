@@ -88,7 +88,7 @@ sweep() {
 	for thing in /run/netns/*; do
 		thing=${thing##*/}
 		sweep_links ip netns exec "$thing"
-		timeout 20 ip netns del "$thing" || echo "namespace $thing"
+		within 20 ip netns del "$thing" || echo "namespace $thing"
 	done
 	for thing in /sys/class/infiniband/*; do
 		sweep_links
@@ -98,18 +98,24 @@ sweep() {
 		thing=${thing##*/}
 		# Deleting one end of a pair takes the other along.
 		[ "$thing" != lo ] && [ -e "/sys/class/net/$thing" ] || continue
-		timeout 20 ip link del "$thing" || echo "netdev $thing"
+		within 20 ip link del "$thing" || echo "netdev $thing"
 	done
 	for thing in rdma_rxe siw softodp; do
-		[ ! -d "/sys/module/$thing" ] || timeout 20 rmmod "$thing" || echo "module $thing"
+		[ ! -d "/sys/module/$thing" ] || within 20 rmmod "$thing" || echo "module $thing"
 	done
 	[ ! -d /sys/module/ib_core ] || [ "$(</sys/module/ib_core/parameters/netns_mode)" = Y ] || rdma system set netns shared
+}
+
+# within SECONDS COMMAND...: but where the clock counts instructions it runs away while the guest waits for its files, and
+# says nothing about how long something takes.
+within() {
+	if [ -n "${JOB_ICOUNT:-}" ]; then shift && "$@"; else timeout "$@"; fi
 }
 
 sweep_swap() {
 	local disk
 	while read -r disk _; do
-		[ "$disk" = Filename ] || timeout 60 swapoff "$disk" || echo "swap on $disk"
+		[ "$disk" = Filename ] || within 60 swapoff "$disk" || echo "swap on $disk"
 	done </proc/swaps
 }
 
@@ -117,7 +123,7 @@ sweep_swap() {
 sweep_links() {
 	local device
 	for device in $("$@" rdma -d dev 2>/dev/null | sed -n 's/^[0-9]*: \([^:]*\):.*/\1/p'); do
-		timeout 20 "$@" rdma link del "$device" || echo "RDMA device $device"
+		within 20 "$@" rdma link del "$device" || echo "RDMA device $device"
 	done
 }
 
