@@ -1,23 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * A target without libFuzzer:
- *   replay                     the seeds, then mutations of them (always the
- * same) replay FILE...             these inputs, e.g. a crash that was found
+ *   replay                     the seeds, then mutations of them: always the
+ *                              same ones, as many as go into a few seconds
+ *   replay FILE|FOLDER...      the seeds and these, e.g. the corpus or a crash
  *   replay --write-seeds DIR   the seeds as files, for libFuzzer to start from
  */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "fuzz.h"
 
 enum {
-	MAX_INPUT = 1 << 17,
-	ROUNDS = 20000,
+	MAX_BYTES = 1 << 17,
+	ROUNDS = 20000, /* mutations of a seed */
+	SECONDS = 6,
 	MAX_EDITS = 4
 };
 
-static uint8_t input[MAX_INPUT];
+static uint8_t input[MAX_BYTES];
+static unsigned long files;
 
 static int run_file(const char *path)
 {
@@ -31,14 +37,45 @@ static int run_file(const char *path)
 	size = fread(input, 1, sizeof(input), file);
 	fclose(file);
 	LLVMFuzzerTestOneInput(input, size);
+	files++;
 	return 0;
+}
+
+static int run_folder(const char *path)
+{
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+	char name[4096];
+	int bad = 0;
+
+	if (!folder) {
+		perror(path);
+		return 1;
+	}
+	while ((entry = readdir(folder))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
+		bad |= run_file(name);
+	}
+	closedir(folder);
+	return bad;
+}
+
+static int run_path(const char *path)
+{
+	struct stat st;
+
+	if (!stat(path, &st) && S_ISDIR(st.st_mode))
+		return run_folder(path);
+	return run_file(path);
 }
 
 static int write_seeds(const char *dir)
 {
 	size_t size;
 
-	for (unsigned int i = 0; (size = fuzz_seed(i, input, MAX_INPUT)); i++) {
+	for (unsigned int i = 0; (size = fuzz_seed(i, input, MAX_BYTES)); i++) {
 		char path[4096];
 		FILE *file;
 
@@ -76,23 +113,33 @@ static size_t mutate(uint8_t *bytes, size_t size)
 	return size;
 }
 
+static void run_seeds(void)
+{
+	size_t size;
+
+	for (unsigned int i = 0; (size = fuzz_seed(i, input, MAX_BYTES)); i++)
+		LLVMFuzzerTestOneInput(input, size);
+}
+
+/* Round by round over all seeds, so that each has its share of the time. */
 static int run_mutations(void)
 {
+	time_t end = time(NULL) + SECONDS;
 	unsigned long runs = 0;
-	unsigned int seeds = 0;
+	unsigned int i = 0;
 	size_t size;
 
 	srandom(1);
-	while ((size = fuzz_seed(seeds, input, MAX_INPUT / 2))) {
-		LLVMFuzzerTestOneInput(input, size);
-		for (int round = 0; round < ROUNDS; round++, runs++) {
-			size = fuzz_seed(seeds, input, MAX_INPUT / 2);
+	run_seeds();
+	for (int round = 0; round < ROUNDS && time(NULL) < end; round++) {
+		for (i = 0; (size = fuzz_seed(i, input, MAX_BYTES / 2)); i++) {
 			LLVMFuzzerTestOneInput(input, mutate(input, size));
+			runs++;
 		}
-		seeds++;
 	}
-	printf("%u seeds, %lu mutations\n", seeds, runs);
-	return seeds ? 0 : 1;
+	printf("%u seeds, %lu mutations\n", i, runs);
+	fuzz_summary();
+	return i ? 0 : 1;
 }
 
 int main(int argc, char **argv)
@@ -103,7 +150,10 @@ int main(int argc, char **argv)
 		return run_mutations();
 	if (argc == 3 && !strcmp(argv[1], "--write-seeds"))
 		return write_seeds(argv[2]);
+	run_seeds();
 	for (int i = 1; i < argc; i++)
-		bad |= run_file(argv[i]);
-	return bad;
+		bad |= run_path(argv[i]);
+	printf("%lu inputs\n", files);
+	fuzz_summary();
+	return bad || !files;
 }

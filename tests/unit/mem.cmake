@@ -12,13 +12,19 @@ list(TRANSFORM mem_sources APPEND .c)
 list(APPEND mem_sources "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_base.c" "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_mm.c"
 	"${CMAKE_CURRENT_SOURCE_DIR}/shim/fake_mm.c" "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_mutant.c"
 	"${CMAKE_CURRENT_SOURCE_DIR}/mem_model.c")
+set(mem_includes "${CMAKE_CURRENT_SOURCE_DIR}/shim" "${mem_dir}" "${mem_dir}/mem" "${CMAKE_CURRENT_SOURCE_DIR}")
+
+# for tests/fuzz
+set(mem_sources "${mem_sources}" CACHE INTERNAL "")
+set(mem_includes "${mem_includes}" CACHE INTERNAL "")
+
 set(mem_tsan -fsanitize=thread -fno-omit-frame-pointer)
 # RCU and SRCU are locks here, which makes inversions of lock order that the kernel has not: no detection of deadlocks.
 
 # mem_host(NAME FLAGS...): a library of the whole of driver/mem
 function(mem_host name)
 	add_library(${name} STATIC ${mem_sources})
-	target_include_directories(${name} PUBLIC "${CMAKE_CURRENT_SOURCE_DIR}/shim" "${mem_dir}" "${mem_dir}/mem")
+	target_include_directories(${name} PUBLIC ${mem_includes})
 	target_compile_options(${name} PUBLIC -std=gnu11 -Wall -Wno-unknown-pragmas -Wno-unused-parameter
 		-D_GNU_SOURCE ${ARGN})
 	target_link_options(${name} PUBLIC ${ARGN})

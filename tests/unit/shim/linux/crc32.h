@@ -8,15 +8,24 @@
 
 #include <linux/types.h>
 
-static inline u32 crc32_le(u32 crc, const u8 *p, size_t len)
-{
-	for (; len; len--) {
-		int bit;
+static u32 shim_crc32_table[256];
 
-		crc ^= *p++;
+static __attribute__((constructor)) void shim_crc32_init(void)
+{
+	u32 i, bit, crc;
+
+	for (i = 0; i < 256; i++) {
+		crc = i;
 		for (bit = 0; bit < 8; bit++)
 			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320U : 0);
+		shim_crc32_table[i] = crc;
 	}
+}
+
+static inline u32 crc32_le(u32 crc, const u8 *p, size_t len)
+{
+	for (; len; len--)
+		crc = crc >> 8 ^ shim_crc32_table[(crc ^ *p++) & 0xff];
 	return crc;
 }
 

@@ -1,0 +1,143 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+
+usage() {
+	cat <<'END'
+Fuzzes parts of the driver on the host with libFuzzer, its files as they are, under ASan and UBSan.
+
+Usage: tests/fuzz/run.sh [TARGET...] [--runs N | --seconds N] [OPTION]...
+
+  TARGET           of: parse mem (default: each of them)
+  --runs N         so many inputs for each target
+  --seconds N      or so long (default 60)
+  --seed S         of the fuzzer's own choices; it prints the one that it took
+  --build DIR      where the targets are built (default: build)
+  --results FILE   where the totals are added up (default: tests/fuzz/RESULTS)
+  --keep-nothing   neither the new inputs nor the totals
+
+Starts from tests/fuzz/corpus/TARGET and what earlier runs found (DIR/fuzz/TARGET). In the end the smallest inputs that reach the
+same are put into tests/fuzz/corpus/TARGET, which goes into git, and the totals are printed and added to those of the same driver
+sources. An input that fails is kept in DIR/fuzz/crashes; DIR/tests/fuzz/fuzz_TARGET_replay FILE shows it again.
+END
+}
+
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd -P)
+root=$(cd "$here/../.." && pwd -P)
+. "$root/tests/vm/common.sh"
+build=$root/build results=$here/RESULTS keep=1 seed=0 limit=(-max_total_time=60) targets=()
+declare -A max_len=([parse]=256 [mem]=1024)
+# What the committed corpus of a target may take.
+corpus_bytes=$((80 * 1024)) corpus_files=200
+
+number() { [[ ${2:-} =~ ^[0-9]+$ ]] || die "$1 needs a number"; }
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--runs) number "$1" "${2:-}"; limit=(-runs="$2"); shift ;;
+	--seconds) number "$1" "${2:-}"; limit=(-max_total_time="$2"); shift ;;
+	--seed) number "$1" "${2:-}"; seed=$2; shift ;;
+	--build) build=${2:?--build needs a folder}; shift ;;
+	--results) results=${2:?--results needs a file}; shift ;;
+	--keep-nothing) keep='' ;;
+	-h | --help) usage; exit 0 ;;
+	-*) usage >&2; die "unknown option $1" ;;
+	*)
+		[ -n "${max_len[$1]:-}" ] || die "no target named '$1' (there are: ${!max_len[*]})"
+		targets+=("$1")
+		;;
+	esac
+	shift
+done
+[ "${#targets[@]}" -gt 0 ] || targets=(parse mem)
+command -v clang >/dev/null || die "clang is not installed"
+
+# The hash that git gives (or would give) to driver/ as it is now.
+driver_hash() {
+	local index
+	index=$(mktemp)
+	cp "$(git -C "$root" rev-parse --absolute-git-dir)/index" "$index"
+	GIT_INDEX_FILE=$index git -C "$root" add driver
+	GIT_INDEX_FILE=$index git -C "$root" write-tree --prefix=driver/
+	rm -f "$index"
+}
+
+# add_up HASH TARGET INPUTS CRASHES: to the row of the same sources, or a new one.
+add_up() {
+	local file
+	file=$(mktemp)
+	[ -e "$results" ] || printf '# driver/ (git tree)                       target       inputs crashes\n' >"$results"
+	awk -v hash="$1" -v target="$2" -v inputs="$3" -v crashes="$4" '
+	$1 == hash && $2 == target { inputs += $3; crashes += $4; next }
+	{ print }
+	END { printf "%-40s   %-6s %12d %7d\n", hash, target, inputs, crashes }' "$results" >"$file"
+	cat "$file" >"$results"
+	rm -f "$file"
+}
+
+# thin_out FOLDER: to the limits, evenly over small and large inputs.
+thin_out() {
+	find "$1" -type f -printf '%s %p\n' | sort -n | awk -v files="$corpus_files" -v bytes="$corpus_bytes" '
+	{ size[NR] = $1; path[NR] = $2; all += $1 }
+	END {
+		keep = NR * bytes / all
+		keep = keep < files ? keep : files
+		for (i = 1; i <= NR; i++)
+			if (int(i * keep / NR) == int((i - 1) * keep / NR))
+				print path[i]
+	}' | xargs -r rm -f
+}
+
+# keep_corpus TARGET: the fewest, smallest inputs that reach all that is reached.
+keep_corpus() {
+	local target=$1 to=$here/corpus/$1 new=$build/fuzz/new-$1
+	rm -rf "$new"
+	mkdir -p "$new" "$to"
+	"$build/tests/fuzz/fuzz_$target" -merge=1 -max_len="${max_len[$target]}" "$new" "$build/fuzz/seeds-$target" "$to" "$build/fuzz/$target" \
+		>"$build/fuzz/merge-$target.log" 2>&1 || { warn "$target: merge failed, see $build/fuzz/merge-$target.log"; return 0; }
+	thin_out "$new"
+	rm -f "$to"/*
+	cp "$new"/* "$to"
+	note "$target: $(find "$to" -type f | wc -l) inputs, $(cat "$to"/* | wc -c) bytes in tests/fuzz/corpus/$target"
+}
+
+fuzz() {
+	local target=$1 log=$build/fuzz/$1.log rc=0 inputs crashes=0 started=$SECONDS rate folders
+	mkdir -p "$build/fuzz/$target" "$build/fuzz/crashes"
+	[ -n "$keep" ] || { rm -rf "$build/fuzz/once-$target"; mkdir -p "$build/fuzz/once-$target"; }
+	folders=("$build/fuzz/${keep:+$target}")
+	[ -n "$keep" ] || folders=("$build/fuzz/once-$target")
+	mkdir -p "$build/fuzz/seeds-$target"
+	"$build/tests/fuzz/fuzz_${target}_replay" --write-seeds "$build/fuzz/seeds-$target"
+	folders+=("$build/fuzz/seeds-$target")
+	[ ! -d "$here/corpus/$target" ] || folders+=("$here/corpus/$target")
+	nice "$build/tests/fuzz/fuzz_$target" "${limit[@]}" -seed="$seed" -max_len="${max_len[$target]}" -print_final_stats=1 \
+		-timeout=60 -rss_limit_mb=2048 -artifact_prefix="$build/fuzz/crashes/$target-" "${folders[@]}" >"$log" 2>&1 || rc=$?
+	inputs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+	if [ "$rc" != 0 ]; then
+		crashes=1
+		tail -n 40 "$log" >&2
+		warn "$target: status $rc; the input is in $build/fuzz/crashes"
+	fi
+	rate=$((${inputs:-0} / (SECONDS - started > 0 ? SECONDS - started : 1)))
+	echo "$target: ${inputs:-0} inputs, $rate/s, $crashes crashes"
+	if [ -n "$keep" ]; then
+		add_up "$hash" "$target" "${inputs:-0}" "$crashes"
+		[ "$rc" != 0 ] || keep_corpus "$target"
+	fi
+	return "$rc"
+}
+
+for target in "${targets[@]}"; do
+	[ -e "$build/CMakeCache.txt" ] || cmake -B "$build" -S "$root" -DSOFTODP_MODULE=OFF >/dev/null
+	mkdir -p "$build/fuzz"
+	cmake --build "$build" --target "fuzz_${target}_target" "fuzz_${target}_replay" >"$build/fuzz/build-$target.log" 2>&1 ||
+		{ tail -n 25 "$build/fuzz/build-$target.log" >&2; die "fuzz_$target does not build"; }
+done
+hash=$(driver_hash)
+failed=0
+for target in "${targets[@]}"; do
+	fuzz "$target" || failed=1
+done
+if [ -n "$keep" ]; then grep -F "$hash" "$results"; fi
+exit "$failed"
