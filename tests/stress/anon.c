@@ -14,10 +14,10 @@ static bool dontneed(struct field *f, const struct range *g, struct rng *rng)
 
 static void dontneed_run(struct run *r)
 {
-	static const struct event events[] = {
-		{ .name = "MADV_DONTNEED", .fn = dontneed, .flags = EV_ZEROES },
-		{}
-	};
+	static const struct event events[] = { { .name = "MADV_DONTNEED",
+						 .fn = dontneed,
+						 .flags = EV_EMPTIES },
+					       {} };
 
 	run_events(r, field_anon(r, 128), events);
 }

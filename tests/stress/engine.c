@@ -68,7 +68,8 @@ static void pick_range(const struct event *ev, const struct field *f,
 	if (max > f->pages || ev->flags & EV_WHOLE)
 		max = f->pages;
 	range->n = ev->flags & EV_WHOLE ? max : 1 + below(g, max);
-	range->first = below(g, f->pages - range->n + 1);
+	range->first = ev->flags & EV_TAIL ? f->pages - range->n :
+					     below(g, f->pages - range->n + 1);
 	range->at = page_at(f, range->first);
 	range->len = range->n * PAGE;
 }
@@ -85,9 +86,12 @@ static void one_event(struct engine *e, struct rng *g)
 	n = ev->flags & EV_NO_PAGES ? 0 : range.n;
 	if (ev->flags & EV_ALONE)
 		pthread_mutex_lock(&f->alone);
-	disturb_begin(f, range.first, n);
+	disturb_begin(f, range.first, n, ev->flags);
 	happened = ev->fn(f, &range, g);
 	disturb_end(f, range.first, n);
+	if (!happened && ev->flags & EV_EMPTIES & ~EV_ZEROES)
+		fail(e->run, "%s of %u pages: %s", ev->name, range.n,
+		     strerror(errno));
 	if (ev->flags & EV_ALONE)
 		pthread_mutex_unlock(&f->alone);
 	if (happened)
@@ -123,11 +127,12 @@ static void set_up_fields(struct engine *e)
 	for (ev = e->events; ev && ev->fn; ev++)
 		flags |= ev->flags;
 	for (i = 0; i < e->fields; i++) {
-		e->field[i]->may_zero = !e->field[i]->pinned &&
-					flags & EV_ZEROES;
-		e->field[i]->may_take = !e->field[i]->pinned &&
-					flags & EV_TAKES;
-		paged |= !e->field[i]->pinned;
+		if (e->field[i]->pinned)
+			continue;
+		e->field[i]->may_zero = flags & EV_ZEROES;
+		e->field[i]->may_take = flags & EV_TAKES;
+		e->field[i]->may_detour = flags & EV_DETOUR;
+		paged = true;
 	}
 	if (!paged)
 		die("%s: no field on demand", e->run->sc->name);
@@ -274,8 +279,12 @@ static void each_block(struct engine *e, struct field *f,
 /* Quiet now: everything is exactly known, and can still be written. */
 static void check_field(struct engine *e, struct field *f)
 {
-	unsigned int ops = f->ops ?: OPS_ALL;
+	unsigned int i, ops = f->ops ?: OPS_ALL;
+	uint32_t begun;
 
+	for (i = 0; i < f->cells; i++)
+		if (!cell_look(f, i, &begun))
+			fail(f->run, "an event that never ended");
 	check_by_cpu(f, "at the end");
 	if (ops & OP(READ))
 		each_block(e, f, traffic_read, "READ");

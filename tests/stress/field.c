@@ -147,22 +147,22 @@ void field_free(struct field *f)
 	munmap(f, sizeof(*f));
 }
 
-static void disturb(struct field *f, unsigned int first, unsigned int n,
-		    bool end)
+void disturb_begin(struct field *f, unsigned int first, unsigned int n,
+		   unsigned int flags)
 {
 	unsigned int i, per_page = PAGE / f->unit;
 
-	for (i = first * per_page; i < (first + n) * per_page; i++)
-		atomic_fetch_add(end ? &f->cell[i].ended : &f->cell[i].begun,
-				 1);
-}
-
-void disturb_begin(struct field *f, unsigned int first, unsigned int n)
-{
-	disturb(f, first, n, false);
+	for (i = first * per_page; i < (first + n) * per_page; i++) {
+		atomic_fetch_add(&f->cell[i].begun, 1);
+		if (flags & EV_EMPTIES & ~EV_ZEROES)
+			atomic_fetch_add(&f->cell[i].emptied, 1);
+	}
 }
 
 void disturb_end(struct field *f, unsigned int first, unsigned int n)
 {
-	disturb(f, first, n, true);
+	unsigned int i, per_page = PAGE / f->unit;
+
+	for (i = first * per_page; i < (first + n) * per_page; i++)
+		atomic_fetch_add(&f->cell[i].ended, 1);
 }

@@ -208,6 +208,52 @@ static uint64_t number(const char *text, const char *what)
 	return n;
 }
 
+struct arguments {
+	struct options o;
+	uint64_t ms;
+	char *names[MAX_WANTED];
+	unsigned int wanted;
+	bool list;
+};
+
+static void take_option(struct arguments *a, int c)
+{
+	switch (c) {
+	case 'd':
+		a->o.dev = optarg;
+		break;
+	case 'm':
+		a->ms = number(optarg, "--minutes") * 60000;
+		break;
+	case 's':
+		a->ms = number(optarg, "--seconds") * 1000;
+		break;
+	case 'S':
+		a->o.seed = number(optarg, "--seed");
+		break;
+	case 'k':
+		a->o.keep = optarg;
+		break;
+	case 'j':
+		a->o.json = true;
+		break;
+	case 'l':
+		a->list = true;
+		break;
+	case 'n':
+		if (a->wanted == MAX_WANTED)
+			die("more than %d --scenario", MAX_WANTED);
+		a->names[a->wanted++] = optarg;
+		break;
+	case 'h':
+		usage(stdout);
+		exit(0);
+	default:
+		usage(stderr);
+		exit(2);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -222,57 +268,20 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{}
 	};
-	struct options o = { .seed = time(NULL) ^ (uint64_t)getpid() << 20 };
-	unsigned int wanted = 0;
-	uint64_t ms = 180000;
-	char *names[MAX_WANTED];
-	bool only_list = false;
+	static struct arguments a = { .ms = 180000 };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		switch (c) {
-		case 'd':
-			o.dev = optarg;
-			break;
-		case 'm':
-			ms = number(optarg, "--minutes") * 60000;
-			break;
-		case 's':
-			ms = number(optarg, "--seconds") * 1000;
-			break;
-		case 'S':
-			o.seed = number(optarg, "--seed");
-			break;
-		case 'k':
-			o.keep = optarg;
-			break;
-		case 'j':
-			o.json = true;
-			break;
-		case 'l':
-			only_list = true;
-			break;
-		case 'h':
-			usage(stdout);
-			return 0;
-		case 'n':
-			if (wanted == MAX_WANTED)
-				die("more than %d --scenario", MAX_WANTED);
-			names[wanted++] = optarg;
-			break;
-		default:
-			usage(stderr);
-			return 2;
-		}
-	}
+	a.o.seed = mix64(time(NULL) ^ (uint64_t)getpid() << 20);
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1)
+		take_option(&a, c);
 	if (optind < argc)
 		die("stress: what is '%s'? see --help", argv[optind]);
-	choose(names, wanted);
+	choose(a.names, a.wanted);
 	if (!count)
 		die("stress: there is no such scenario; see --list");
-	if (only_list)
+	if (a.list)
 		return print_list();
-	if (!o.dev || !ms)
+	if (!a.o.dev || !a.ms)
 		die("stress: --dev DEVICE and some time are needed; see --help");
-	return run_all(&o, ms);
+	return run_all(&a.o, a.ms);
 }

@@ -1,12 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/*
- * Accesses of one thread: random ones to its own cells, a few at once, each
- * judged by what the model knows.
- *
- * Whether an event overlapped is asked of the cells' counts: taken before an
- * access is posted, and again when its completion was seen. Where none did,
- * every byte and every status must be exactly right.
- */
+/* Accesses of one thread: posted a few at once, waited for, and judged. */
 
 #include <errno.h>
 #include <sched.h>
@@ -15,7 +8,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "stress.h"
+#include "flight.h"
 
 #define SLOT (BLOCK * PAGE)
 
@@ -31,38 +24,6 @@ const char *const op_names[OPS] = {
 	[OP_PREFETCH] = "prefetch",
 	[OP_LOAD] = "load",
 	[OP_STORE] = "store",
-};
-
-#define OPS_INTO (OP(WRITE) | OP(SEND) | OP(READ_INTO) | OP(STORE))
-
-enum {
-	QUIET = -1
-}; /* no completion yet */
-
-struct flight {
-	enum op op;
-	struct field *f;
-	struct view *v;
-	size_t off;
-	uint32_t len;
-	unsigned int first, n; /* cells */
-	uint8_t *buf; /* the other side's, or what was loaded or is stored */
-	uint64_t add, compare, swap;
-	uint32_t begun[BLOCK];
-	bool active[BLOCK], loose[BLOCK], disturbed;
-	int sent, received; /* status; 0 also if there is nothing to wait for */
-	uint64_t start;
-};
-
-struct traffic {
-	struct engine *e;
-	unsigned int index;
-	struct rng rng;
-	struct rd_qp peer, owner;
-	uint8_t *buf; /* DEPTH slots, and one more for traffic_read() */
-	struct ibv_mr *mr;
-	struct flight flight[DEPTH + 1];
-	unsigned int under_way;
 };
 
 struct traffic *traffic_open(struct engine *e, unsigned int index)
@@ -98,69 +59,6 @@ void traffic_close(struct traffic *t)
 		fail(t->e->run, "dereg_mr: %s", strerror(errno));
 	munmap(t->buf, (DEPTH + 1) * SLOT);
 	munmap(t, sizeof(*t));
-}
-
-/* --- disturbances ------------------------------------------------- */
-
-static struct cell *cell_of(const struct flight *x, unsigned int i)
-{
-	return &x->f->cell[x->first + i];
-}
-
-static void window_open(struct flight *x)
-{
-	unsigned int i;
-	uint32_t ended;
-
-	for (i = 0; i < x->n; i++) {
-		/* In this order: equal means that there was a quiet moment. */
-		ended = atomic_load(&cell_of(x, i)->ended);
-		x->begun[i] = atomic_load(&cell_of(x, i)->begun);
-		x->active[i] = x->begun[i] != ended;
-	}
-	x->start = now_ms();
-}
-
-static void window_close(struct flight *x)
-{
-	struct cell *c;
-	unsigned int i;
-
-	x->disturbed = false;
-	for (i = 0; i < x->n; i++) {
-		c = cell_of(x, i);
-		x->loose[i] = x->active[i] ||
-			      atomic_load(&c->begun) != x->begun[i];
-		x->disturbed |= x->loose[i];
-	}
-	if (x->disturbed)
-		atomic_fetch_add(&x->f->run->loose, 1);
-}
-
-/* The cell is not only undisturbed now, it was so since it was known. */
-static bool uncertain(const struct flight *x, unsigned int i)
-{
-	const struct cell *c = cell_of(x, i);
-
-	return x->loose[i] || !c->sure || c->seen != x->begun[i];
-}
-
-static bool whole(const struct flight *x, unsigned int i)
-{
-	size_t at = (size_t)(x->first + i) * x->f->unit;
-
-	return x->off <= at && x->off + x->len >= at + x->f->unit;
-}
-
-/* The cell's content is now known, and whether for certain. */
-static void know(struct flight *x, unsigned int i)
-{
-	struct cell *c = cell_of(x, i);
-
-	c->two = false;
-	c->loose = -1;
-	c->sure = !x->loose[i];
-	c->seen = x->begun[i];
 }
 
 /* --- posting ------------------------------------------------------ */
@@ -264,13 +162,13 @@ static void begin(struct traffic *t, struct flight *x)
 		stamp_cells(x);
 	else if (x->op != OP_PREFETCH)
 		memset(x->buf, 0xa5, x->len);
+	flight_opens(x);
 	if (x->op == OP_ADD) {
 		x->add = rnd(&t->rng);
 	} else if (x->op == OP_SWAP) {
 		x->compare = model_word(x) + one_in(&t->rng, 4);
 		x->swap = rnd(&t->rng);
 	}
-	window_open(x);
 	x->sent = x->received = 0;
 	switch (x->op) {
 	case OP_LOAD:
@@ -323,7 +221,7 @@ static bool take_one(struct traffic *t, struct flight *xs, unsigned int n)
 		else
 			x->received = wc.status;
 		if (!under_way(x)) {
-			window_close(x);
+			flight_closed(x);
 			note_time(t->e->run, now_ms() - x->start,
 				  op_names[x->op]);
 		}
@@ -337,7 +235,7 @@ static void pause_for(unsigned int *spins)
 	const struct timespec nap = { 0, 50000 };
 
 	/* A softirq, worker or handler may need this CPU. */
-	if (++*spins < 4096)
+	if (++*spins < 256)
 		sched_yield();
 	else
 		nanosleep(&nap, NULL);
@@ -376,334 +274,32 @@ static bool collect(struct traffic *t, struct flight *xs, unsigned int n)
 			rd_to_state(&t->owner, IBV_QPS_ERR);
 		}
 	}
-	if (broken)
-		rd_reconnect(&t->peer, &t->owner);
+	if (!broken)
+		return true;
+	rd_reconnect(&t->peer, &t->owner);
+	/* Until then an access that had failed might still be under way. */
+	for (i = 0; i < n; i++)
+		if (xs[i].sent || xs[i].received)
+			flight_closed(&xs[i]);
 	return true;
 }
 
-/* --- verdicts ----------------------------------------------------- */
-
-/* The error that this access itself may end in. */
-static bool is_refusal(const struct flight *x)
-{
-	switch (x->op) {
-	case OP_SEND:
-		return x->received == IBV_WC_LOC_PROT_ERR &&
-		       (x->sent == IBV_WC_REM_OP_ERR ||
-			x->sent == IBV_WC_WR_FLUSH_ERR);
-	case OP_SEND_FROM:
-		return x->sent == IBV_WC_LOC_PROT_ERR;
-	case OP_WRITE_FROM:
-	case OP_READ_INTO:
-		return x->sent == IBV_WC_LOC_PROT_ERR;
-	case OP_PREFETCH:
-		return x->sent == EFAULT;
-	default:
-		return x->sent == IBV_WC_REM_ACCESS_ERR;
-	}
-}
-
-static bool is_flush(const struct flight *x)
-{
-	return (!x->sent || x->sent == IBV_WC_WR_FLUSH_ERR) &&
-	       (!x->received || x->received == IBV_WC_WR_FLUSH_ERR);
-}
-
-/* It ended in an error: nobody knows whether, or how far, it was done. */
-static void judge_error(struct flight *x, bool others)
-{
-	struct cell *c;
-	unsigned int i;
-	size_t at;
-
-	if (is_refusal(x) && x->f->may_take && x->disturbed)
-		atomic_fetch_add(&x->f->run->refused, 1);
-	else if (!is_flush(x) || !others || x->op == OP_PREFETCH)
-		fail(x->f->run, "%s of %u bytes, %s cell %u%s: %s, %s",
-		     op_names[x->op], x->len, x->f->name, x->first,
-		     x->disturbed ? " (disturbed)" : "",
-		     x->op == OP_PREFETCH ? strerror(x->sent) :
-					    rd_status(x->sent),
-		     rd_status(x->received));
-	if (OPS_ATOMIC & 1U << x->op)
-		cell_of(x, 0)->loose = x->off % x->f->unit;
-	if (!(OPS_INTO & 1U << x->op))
-		return;
-	for (i = 0; i < x->n; i++) {
-		c = cell_of(x, i);
-		at = (size_t)(x->first + i) * x->f->unit;
-		memcpy(x->f->old + at, x->f->model + at, x->f->unit);
-		c->two = true;
-	}
-	memcpy(x->f->model + x->off, x->buf, x->len);
-}
-
-static void judge_into(struct flight *x)
-{
-	unsigned int i;
-
-	memcpy(x->f->model + x->off, x->buf, x->len);
-	memcpy(x->f->old + x->off, x->buf, x->len);
-	for (i = 0; i < x->n; i++) {
-		if (whole(x, i))
-			know(x, i);
-		else if (x->loose[i])
-			cell_of(x, i)->sure = false;
-	}
-}
-
-static void judge_out_of(struct flight *x)
-{
-	bool loose[BLOCK];
-	unsigned int i;
-	ssize_t bad;
-	size_t at;
-
-	for (i = 0; i < x->n; i++)
-		loose[i] = uncertain(x, i);
-	bad = field_judge(x->f, x->off, x->len, x->buf, loose);
-	if (bad >= 0)
-		field_report(x->f, x->off + bad, x->buf + bad, op_names[x->op]);
-	for (i = 0; i < x->n; i++) {
-		if (!whole(x, i))
-			continue;
-		at = (size_t)(x->first + i) * x->f->unit;
-		if (bad < 0)
-			memcpy(x->f->model + at, x->buf + (at - x->off),
-			       x->f->unit);
-		know(x, i);
-	}
-}
-
-static void judge_atomic(struct flight *x)
-{
-	bool loose = uncertain(x, 0);
-	uint64_t found, left;
-
-	memcpy(&found, x->buf, 8);
-	if (field_judge(x->f, x->off, 8, x->buf, &loose) >= 0)
-		field_report(x->f, x->off, x->buf, op_names[x->op]);
-	if (x->op == OP_ADD)
-		left = found + x->add;
-	else
-		left = found == x->compare ? x->swap : found;
-	memcpy(x->f->model + x->off, &left, 8);
-	memcpy(x->f->old + x->off, &left, 8);
-	if (x->loose[0])
-		cell_of(x, 0)->sure = false;
-}
-
-static void judge(struct flight *x, bool others)
-{
-	struct run *r = x->f->run;
-
-	if (x->sent || x->received) {
-		judge_error(x, others);
-		return;
-	}
-	atomic_fetch_add(&r->ops[x->op], 1);
-	if (x->op == OP_PREFETCH)
-		return;
-	atomic_fetch_add(&r->bytes, x->len);
-	if (OPS_ATOMIC & 1U << x->op)
-		judge_atomic(x);
-	else if (OPS_INTO & 1U << x->op)
-		judge_into(x);
-	else
-		judge_out_of(x);
-}
-
 /* Posts, waits, judges. */
-static bool do_flights(struct traffic *t, struct flight *xs, unsigned int n)
+bool flights_do(struct traffic *t, struct flight *xs, unsigned int n)
 {
 	unsigned int i, errors = 0;
 
 	for (i = 0; i < n; i++) {
 		begin(t, &xs[i]);
 		if (!under_way(&xs[i]))
-			window_close(&xs[i]);
+			flight_closed(&xs[i]);
 	}
 	if (!collect(t, xs, n))
 		return false;
 	for (i = 0; i < n; i++)
-		errors += (xs[i].sent || xs[i].received) && !is_flush(&xs[i]);
+		errors += (xs[i].sent || xs[i].received) &&
+			  !flight_flushed(&xs[i]);
 	for (i = 0; i < n; i++)
-		judge(&xs[i], errors > 0);
+		flight_judge(&xs[i], errors > 0);
 	return !errors;
-}
-
-/* --- what to do --------------------------------------------------- */
-
-static bool do_whole(struct traffic *t, enum op op, struct field *f,
-		     unsigned int cell, unsigned int n)
-{
-	struct flight *x = &t->flight[DEPTH];
-
-	x->op = op;
-	x->f = f;
-	x->v = &f->view[0];
-	x->off = (size_t)cell * f->unit;
-	x->len = n * f->unit;
-	return do_flights(t, x, 1);
-}
-
-bool traffic_read(struct traffic *t, struct field *f, unsigned int cell,
-		  unsigned int n)
-{
-	return do_whole(t, OP_READ, f, cell, n);
-}
-
-bool traffic_write(struct traffic *t, struct field *f, unsigned int cell,
-		   unsigned int n)
-{
-	return do_whole(t, OP_WRITE, f, cell, n);
-}
-
-/* Until the cell's content is one of one, or zeros. False: it is taken. */
-static bool settle(struct traffic *t, struct field *f, unsigned int cell)
-{
-	uint64_t end = now_ms() + 5 * f->run->limit_ms;
-
-	while (f->cell[cell].two || f->cell[cell].loose >= 0) {
-		if (traffic_read(t, f, cell, 1))
-			continue;
-		if (failed(f->run) || now_ms() > end ||
-		    atomic_load(&t->e->stop_traffic))
-			return false;
-	}
-	return true;
-}
-
-static unsigned int allowed_ops(const struct engine *e, const struct field *f,
-				const struct view *v)
-{
-	unsigned int mask = OPS_ALL;
-
-	if (e->ops)
-		mask &= e->ops;
-	if (f->ops)
-		mask &= f->ops;
-	if (f->may_take || v->no_cpu)
-		mask &= ~OPS_CPU;
-	if (f->pinned)
-		mask &= ~OP(PREFETCH);
-	return mask;
-}
-
-static enum op pick_op(struct rng *g, unsigned int mask)
-{
-	static const uint8_t weight[OPS] = {
-		[OP_WRITE] = 8,	    [OP_READ] = 6,	 [OP_SEND] = 3,
-		[OP_SEND_FROM] = 2, [OP_WRITE_FROM] = 2, [OP_READ_INTO] = 3,
-		[OP_ADD] = 2,	    [OP_SWAP] = 2,	 [OP_PREFETCH] = 1,
-		[OP_LOAD] = 4,	    [OP_STORE] = 3,
-	};
-	unsigned int sum = 0, op, at;
-
-	for (op = 0; op < OPS; op++)
-		sum += mask & 1U << op ? weight[op] : 0;
-	if (!sum)
-		die("no operation is allowed");
-	at = below(g, sum);
-	for (op = 0;; op++) {
-		if (!(mask & 1U << op))
-			continue;
-		if (at < weight[op])
-			return op;
-		at -= weight[op];
-	}
-}
-
-/* A whole cell, a part of one, over the border of two, several. */
-static void pick_extent(struct traffic *t, struct flight *x, unsigned int block)
-{
-	size_t unit = x->f->unit, at = (size_t)block * BLOCK * unit;
-	size_t room = (x->f->cells - block * BLOCK) * unit;
-	struct rng *g = &t->rng;
-	unsigned int n;
-
-	if (room > BLOCK * unit)
-		room = BLOCK * unit;
-	n = room / unit;
-	if (OPS_ATOMIC & 1U << x->op) {
-		x->off = at + below(g, room / 8) * 8;
-		x->len = 8;
-		return;
-	}
-	switch (below(g, n > 1 ? 8 : 5)) {
-	case 0: /* anything */
-		x->off = at + below(g, room);
-		x->len = 1 + below(g, at + room - x->off);
-		break;
-	case 1: /* a few bytes of one */
-		x->len = 1 + below(g, unit < 64 ? unit : 64);
-		x->off = at + below(g, n) * unit + below(g, unit - x->len + 1);
-		break;
-	case 5: /* over a border */
-		x->off = at + (1 + below(g, n - 1)) * unit;
-		x->len = 1 + below(g, unit / 2);
-		x->off -= x->len;
-		x->len += 1 + below(g, unit / 2);
-		break;
-	case 6: /* several */
-		n = 1 + below(g, n);
-		x->off = at + below(g, room / unit - n + 1) * unit;
-		x->len = n * unit;
-		break;
-	default: /* a whole one */
-		x->off = at + below(g, n) * unit;
-		x->len = unit;
-	}
-}
-
-/* Blocks of this thread in this field. */
-static unsigned int my_blocks(const struct traffic *t, const struct field *f)
-{
-	unsigned int all = (f->cells + BLOCK - 1) / BLOCK;
-
-	return t->index < all ? (all - t->index - 1) / t->e->threads + 1 : 0;
-}
-
-/* False: this thread cannot do anything with that. */
-static bool plan(struct traffic *t, struct flight *x, unsigned int k)
-{
-	unsigned int mine, i, block;
-	struct rng *g = &t->rng;
-	struct field *f;
-
-	/* Mostly the first, which is what the scenario is about. */
-	f = t->e->field[one_in(g, 2) ? below(g, t->e->fields) : 0];
-	mine = my_blocks(t, f);
-	if (!mine)
-		return false;
-	x->f = f;
-	x->v = &f->view[below(g, f->nviews)];
-	x->op = pick_op(g, allowed_ops(t->e, f, x->v));
-	block = t->index + (k + below(g, mine)) % mine * t->e->threads;
-	/* Not twice the same block at once. */
-	for (i = 0; i < k; i++)
-		if (t->flight[i].f == f &&
-		    t->flight[i].off / f->unit / BLOCK == block)
-			return false;
-	pick_extent(t, x, block);
-	for (i = x->off / f->unit; i <= (x->off + x->len - 1) / f->unit; i++)
-		if (!settle(t, f, i))
-			return false;
-	return true;
-}
-
-void traffic_round(struct traffic *t)
-{
-	unsigned int n = 0, tries, depth = 1 + below(&t->rng, DEPTH);
-	struct flight *x;
-	unsigned int cell;
-
-	for (tries = 0; tries < depth && !failed(t->e->run); tries++)
-		n += plan(t, &t->flight[n], n);
-	if (!n || !do_flights(t, t->flight, n) || !one_in(&t->rng, 4))
-		return;
-	/* What was just done, looked at by the peer; certain afterwards. */
-	x = &t->flight[below(&t->rng, n)];
-	for (cell = x->first; cell < x->first + x->n; cell++)
-		traffic_read(t, x->f, cell, 1);
 }

@@ -31,7 +31,8 @@ static bool byte_right(const struct field *f, size_t off, uint8_t got,
 	size_t in = off % f->unit;
 
 	return got == f->model[off] || (c->two && got == f->old[off]) ||
-	       (loose && f->may_zero && got == origin_of(f, off)) ||
+	       (loose && (f->may_zero || f->may_detour) &&
+		got == origin_of(f, off)) ||
 	       (c->loose >= 0 && in / 8 == (size_t)c->loose / 8);
 }
 
@@ -125,7 +126,7 @@ static ssize_t cell_bad(const struct field *f, unsigned int i,
 			const uint8_t *got)
 {
 	const struct cell *c = &f->cell[i];
-	bool loose = !c->sure || c->begun != c->seen;
+	bool loose = f->may_zero && (!c->sure || c->begun != c->seen);
 
 	return field_judge(f, (size_t)i * f->unit, f->unit,
 			   got + (size_t)i * f->unit, &loose);

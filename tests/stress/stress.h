@@ -190,6 +190,8 @@ static inline bool one_in(struct rng *g, unsigned int n)
  */
 struct cell {
 	_Atomic uint32_t begun, ended; /* disturbances */
+	_Atomic uint32_t emptied; /* begun ones of EV_EMPTIES */
+	uint32_t after; /* emptied, when the last access ended */
 	uint32_t seen; /* begun, when the content was certain ... */
 	bool sure; /* ... if it ever was */
 	bool two; /* an access failed: either field.model or field.old */
@@ -217,7 +219,8 @@ struct field {
 	uint8_t *model, *old;
 	const uint8_t *origin; /* what EV_ZEROES leaves; NULL: zeros */
 	struct cell *cell;
-	bool may_zero, may_take; /* of the events over it; by the engine */
+	bool may_zero, may_take,
+		may_detour; /* of the events over it; by the engine */
 	pthread_mutex_t alone; /* EV_ALONE */
 };
 
@@ -268,6 +271,15 @@ enum event_flags {
 	EV_WHOLE = 1 << 3,
 	/* Not about pages: a range of no pages is disturbed. */
 	EV_NO_PAGES = 1 << 4,
+	/* Afterwards it is as field.origin has it, but for later WRITEs. */
+	EV_EMPTIES = 1 << 5 | EV_ZEROES,
+	/*
+	 * Meanwhile another page is there, with field.origin's content: what
+	 * is written may be lost, what is read may be that.
+	 */
+	EV_DETOUR = 1 << 6,
+	/* The last pages of the field. */
+	EV_TAIL = 1 << 7,
 };
 
 struct range {
@@ -286,7 +298,8 @@ struct event {
 };
 
 /* The engine does this around an event; others may, too. */
-void disturb_begin(struct field *f, unsigned int first, unsigned int n);
+void disturb_begin(struct field *f, unsigned int first, unsigned int n,
+		   unsigned int flags);
 void disturb_end(struct field *f, unsigned int first, unsigned int n);
 
 /* --- the engine --------------------------------------------------- */
@@ -355,6 +368,11 @@ void field_report(struct field *f, size_t off, const uint8_t *got,
 void field_map(struct field *f, const uint8_t *got);
 /* Without traffic and events: cells of @got that are not what they must be. */
 unsigned int field_wrong(const struct field *f, const uint8_t *got);
+/*
+ * Before an access of the cell's owner: whether no event is under way there,
+ * and how many had begun. Tells the model what they left.
+ */
+bool cell_look(struct field *f, unsigned int cell, uint32_t *begun);
 void cell_stamp(const struct field *f, void *to, unsigned int cell,
 		uint32_t version);
 
