@@ -9,6 +9,8 @@
 
 #include <pthread.h>
 
+#include "case.h"
+#include "pages.h"
 #include "stamp.h"
 #include "verbs.h"
 
@@ -24,11 +26,6 @@ struct bench {
 #define PBUF (1UL << 20)
 
 extern struct bench bench;
-
-/* A check of the running case; failures are printed. */
-void check(bool ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* The running case cannot be had here. */
-void skip(const char *why);
 
 /* The device's counters now; then: at least so many more since. */
 struct watch {
@@ -56,13 +53,6 @@ void cpu_stamp(void *base, unsigned int n, uint32_t version);
 void *map_anon(size_t len);
 struct ibv_mr *reg_odp(void *addr, size_t len);
 void dereg(struct ibv_mr *mr);
-/* Pages of the range that are in swap; that are present. */
-unsigned int pages_swapped(const void *addr, unsigned int n);
-unsigned int pages_present(const void *addr, unsigned int n);
-void drain_batches(void *addr);
-/* MADV_PAGEOUT until at most an eighth of the pages is still present. */
-bool page_out(void *addr, unsigned int n);
-
 /*
  * A thread that writes stamped pages into a region through QPs of its own, page
  * by page, each a version newer, and remembers what was completed.
@@ -93,12 +83,6 @@ void stream_wait(struct stream *s, unsigned int n);
 void stream_stop(struct stream *s);
 /* Pages whose content is not what was completed last. */
 unsigned int stream_lost(const struct stream *s);
-
-struct test {
-	const char *name;
-	void (*run)(void);
-	const char *what;
-};
 
 extern const struct test unmap_tests[], reclaim_tests[], fork_tests[],
 	protect_tests[], bounds_tests[], race_tests[];

@@ -2,7 +2,6 @@
 /* Reclaim: no completed WRITE may be lost to it. */
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,19 +10,11 @@
 
 #define N 256
 
-static bool swap_is_on(void)
+static bool need_swap(void)
 {
-	char line[256];
-	FILE *f = fopen("/proc/swaps", "r");
-	unsigned int lines = 0;
-
-	while (f && fgets(line, sizeof(line), f))
-		lines++;
-	if (f)
-		fclose(f);
-	if (lines < 2)
+	if (!swap_is_on())
 		skip("there is no swap");
-	return lines > 1;
+	return swap_is_on();
 }
 
 /* Out with the pages, and what comes back must be this version. */
@@ -51,7 +42,7 @@ static void madv_free(void)
 	struct ibv_mr *mr;
 	struct watch w;
 
-	if (!swap_is_on())
+	if (!need_swap())
 		return;
 	mr = reg_odp(p, N * PAGE);
 	watch_start(&w);
@@ -78,7 +69,7 @@ static void swap_read_back(void)
 	struct ibv_mr *mr;
 	struct watch w;
 
-	if (!swap_is_on())
+	if (!need_swap())
 		return;
 	mr = reg_odp(p, N * PAGE);
 	watch_start(&w);
@@ -110,7 +101,7 @@ static void swap_write(void)
 	uint64_t old;
 	unsigned int i;
 
-	if (!swap_is_on())
+	if (!need_swap())
 		return;
 	mr = reg_odp(p, N * PAGE);
 	watch_start(&w);
@@ -142,7 +133,7 @@ static void swap_under_stream(void)
 	struct ibv_mr *mr;
 	struct watch w;
 
-	if (!swap_is_on())
+	if (!need_swap())
 		return;
 	mr = reg_odp(p, STREAM_PAGES * PAGE);
 	watch_start(&w);
@@ -173,7 +164,7 @@ static void memfd_read_fault(void)
 	struct watch w;
 	uint8_t *p;
 
-	if (!swap_is_on())
+	if (!need_swap())
 		return;
 	check(!ftruncate(fd, N * PAGE), "ftruncate");
 	p = mmap(NULL, N * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
