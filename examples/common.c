@@ -187,3 +187,15 @@ enum ibv_wc_status ex_rdma(struct ex_end *end, enum ibv_wr_opcode opcode,
 		errx(1, "ibv_poll_cq");
 	return wc.status;
 }
+
+int ex_main(int argc, char **argv, int (*owner)(struct ex_end *),
+	    int (*peer)(struct ex_end *))
+{
+	struct ex_end end;
+	int ret;
+
+	ex_start(&end, argc, argv);
+	ret = end.role == EX_OWNER ? owner(&end) : peer(&end);
+	ex_stop(&end);
+	return ret;
+}

@@ -44,6 +44,9 @@ void ex_start(struct ex_end *end, int argc, char **argv);
 /* One more queue pair, on the same device and protection domain as @end. */
 void ex_add_qp(struct ex_end *end, struct ex_end *more);
 void ex_stop(struct ex_end *end);
+/* The whole of main(): start, this end's part, stop; returns what it returns. */
+int ex_main(int argc, char **argv, int (*owner)(struct ex_end *),
+	    int (*peer)(struct ex_end *));
 
 /* sock.c: to and from the other process. */
 int ex_dial(const char *host);

@@ -95,11 +95,5 @@ static int write_to_it(struct ex_end *end)
 
 int main(int argc, char **argv)
 {
-	struct ex_end end;
-	int ret;
-
-	ex_start(&end, argc, argv);
-	ret = end.role == EX_OWNER ? own(&end) : write_to_it(&end);
-	ex_stop(&end);
-	return ret;
+	return ex_main(argc, argv, own, write_to_it);
 }

@@ -110,12 +110,7 @@ static struct report all_spots(struct region *region, uint32_t kind)
 		.seed = SEED_SPOTS,
 	};
 
-	region->progress->done = 0;
-	region->progress->total = order.count;
-	traffic_order(&region->ends[0], &order);
-	return traffic_wait(&region->ends[0],
-			    kind == ORDER_WRITE ? "WRITE" : "READ",
-			    region->progress, NULL, NULL);
+	return peer_does(region, &order, NULL, NULL);
 }
 
 /* Every spot as written, and what is around it in its pages untouched. */
@@ -351,11 +346,7 @@ static struct report churn(struct region *region, char *window, uint32_t passes)
 		.passes = passes,
 	};
 
-	region->progress->done = 0;
-	region->progress->total = 2ULL * passes * order.count;
-	traffic_order(&region->ends[0], &order);
-	return traffic_wait(&region->ends[0], "churn", region->progress,
-			    page_out, window);
+	return peer_does(region, &order, page_out, window);
 }
 
 void act_swap(struct region *region)
@@ -440,9 +431,7 @@ void act_unmap(struct region *region)
 	start = moment(region);
 	if (munmap(hole, WINDOW / 2))
 		err(1, "munmap");
-	traffic_order(&region->ends[0], &order);
-	gone = traffic_wait(&region->ends[0], "WRITE", region->progress, NULL,
-			    NULL);
+	gone = peer_does(region, &order, NULL, NULL);
 	end = moment(region);
 	wrong = pattern_wrong(window, WINDOW / 4, SEED_OLD, 0) +
 		pattern_wrong(hole + WINDOW / 2, WINDOW / 4, SEED_OLD,

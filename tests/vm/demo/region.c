@@ -76,12 +76,30 @@ char *reserve(void *where, uint64_t length)
 	return base;
 }
 
+struct report peer_does(const struct region *region, const struct order *order,
+			void (*meanwhile)(void *), void *arg)
+{
+	static const char *const names[] = {
+		[ORDER_WRITE] = "WRITE",
+		[ORDER_READ] = "READ",
+		[ORDER_CHURN] = "churn",
+	};
+	const bool churn = order->kind == ORDER_CHURN;
+
+	region->progress->done = 0;
+	region->progress->total =
+		(churn ? 2ULL * order->passes : 1) * order->count;
+	traffic_order(&region->ends[0], order);
+	return traffic_wait(&region->ends[0], names[order->kind],
+			    region->progress, meanwhile, arg);
+}
+
 static struct report transfer(const struct region *region, uint32_t kind,
 			      const char *at, uint64_t length, uint64_t seed)
 {
 	const uint32_t piece = length < TRAFFIC_MAX_LENGTH ? length :
 							     TRAFFIC_MAX_LENGTH;
-	struct order order = {
+	const struct order order = {
 		.kind = kind,
 		.address = (uintptr_t)at,
 		.stride = piece,
@@ -92,12 +110,7 @@ static struct report transfer(const struct region *region, uint32_t kind,
 		.seed = seed,
 	};
 
-	region->progress->done = 0;
-	region->progress->total = order.count;
-	traffic_order(&region->ends[0], &order);
-	return traffic_wait(&region->ends[0],
-			    kind == ORDER_WRITE ? "WRITE" : "READ",
-			    region->progress, NULL, NULL);
+	return peer_does(region, &order, NULL, NULL);
 }
 
 struct report peer_write(const struct region *region, const char *at,

@@ -36,6 +36,9 @@ struct moment moment(const struct region *region);
 /* Reserved address space at @where (NULL: anywhere) without a page in it. */
 char *reserve(void *where, uint64_t length);
 
+/* The peer obeys; its report. @meanwhile is called while we wait for it. */
+struct report peer_does(const struct region *region, const struct order *order,
+			void (*meanwhile)(void *), void *arg);
 /* The peer does it; the report comes back. @seed 0 with a READ: zeros. */
 struct report peer_write(const struct region *region, const char *at,
 			 uint64_t length, uint64_t seed);

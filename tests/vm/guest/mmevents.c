@@ -8,51 +8,11 @@
  */
 
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mmevents/bench.h"
-
-static unsigned int failures;
-static const char *skipped;
-
-void check(bool ok, const char *fmt, ...)
-{
-	va_list args;
-
-	if (ok)
-		return;
-	__atomic_add_fetch(&failures, 1, __ATOMIC_RELAXED);
-	if (failures > 20)
-		return;
-	fputs("#   ", stdout);
-	va_start(args, fmt);
-	vprintf(fmt, args);
-	va_end(args);
-	putchar('\n');
-	fflush(stdout);
-}
-
-void skip(const char *why)
-{
-	skipped = why;
-}
-
-static void run_test(const struct test *t)
-{
-	uint64_t start = now_ms();
-
-	failures = 0;
-	skipped = NULL;
-	t->run();
-	if (skipped && !failures)
-		tap_skip(t->name, skipped);
-	else
-		tap_result(!failures, "%s: %s (%llu ms)", t->name, t->what,
-			   (unsigned long long)(now_ms() - start));
-}
 
 static void open_bench(const char *dev)
 {
@@ -127,7 +87,7 @@ int main(int argc, char **argv)
 			if (list)
 				printf("%-24s %s\n", t->name, t->what);
 			else if (wanted(t->name, only, n))
-				run_test(t);
+				case_run(t);
 		}
 	}
 	if (list)

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,28 +18,6 @@
 
 struct rd_dev dev;
 struct buffers bufs;
-static unsigned int failures;
-static const char *skipped;
-
-void check(bool ok, const char *fmt, ...)
-{
-	va_list args;
-
-	if (ok || ++failures > 20)
-		return;
-	fputs("#   ", stdout);
-	va_start(args, fmt);
-	vprintf(fmt, args);
-	va_end(args);
-	putchar('\n');
-	fflush(stdout);
-}
-
-void skip(const char *why)
-{
-	skipped = why;
-}
-
 struct rd_op op_of(enum ibv_wr_opcode opcode, uint32_t len)
 {
 	return (struct rd_op){
@@ -85,17 +62,11 @@ static void set_up(const char *name)
 	      fcntl(dev.ctx->async_fd, F_GETFL) | O_NONBLOCK);
 }
 
-static void run_test(const struct test *t)
+static void run(const struct test *t)
 {
 	while (next_event(0) >= 0)
-		;
-	failures = 0;
-	skipped = NULL;
-	t->run();
-	if (skipped && !failures)
-		tap_skip(t->name, skipped);
-	else
-		tap_result(!failures, "%s", t->name);
+		; /* of the one before */
+	case_run(t);
 }
 
 int main(int argc, char **argv)
@@ -126,7 +97,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < ARRAY_SIZE(groups); i++)
 		for (t = groups[i]; t->name; t++)
 			if (!only || !strcmp(only, t->name))
-				run_test(t);
+				run(t);
 	if (ibv_dereg_mr(bufs.near_mr) || ibv_dereg_mr(bufs.far_mr))
 		die("dereg_mr: %s", strerror(errno));
 	rd_close(&dev);

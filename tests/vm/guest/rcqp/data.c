@@ -244,10 +244,11 @@ static void many(void)
 	free(b);
 }
 
-const struct test data_tests[] = { { "packet-sizes", packet_sizes },
-				   { "psn-wrap", psn_wrap },
-				   { "rd-atomic", rd_atomic },
-				   { "inline", inline_data },
-				   { "too-long", too_long },
-				   { "many", many },
+const struct test data_tests[] = { { .name = "packet-sizes",
+				     .run = packet_sizes },
+				   { .name = "psn-wrap", .run = psn_wrap },
+				   { .name = "rd-atomic", .run = rd_atomic },
+				   { .name = "inline", .run = inline_data },
+				   { .name = "too-long", .run = too_long },
+				   { .name = "many", .run = many },
 				   {} };

@@ -159,8 +159,9 @@ static void overflow(void)
 	check(!ibv_destroy_cq(small), "destroy_cq");
 }
 
-const struct test event_tests[] = { { "comm-est", comm_est },
-				    { "access-error", access_error },
-				    { "arming", arming },
-				    { "cq-overflow", overflow },
+const struct test event_tests[] = { { .name = "comm-est", .run = comm_est },
+				    { .name = "access-error",
+				      .run = access_error },
+				    { .name = "arming", .run = arming },
+				    { .name = "cq-overflow", .run = overflow },
 				    {} };

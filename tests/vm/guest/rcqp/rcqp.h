@@ -2,6 +2,7 @@
 #ifndef GUEST_RCQP_H
 #define GUEST_RCQP_H
 
+#include "case.h"
 #include "verbs.h"
 
 #define BUF	(256 * 1024UL)
@@ -16,18 +17,10 @@ struct buffers {
 extern struct rd_dev dev;
 extern struct buffers bufs;
 
-void check(bool ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void skip(const char *why);
-
 /* An operation between the buffers; SEND needs a receive posted. */
 struct rd_op op_of(enum ibv_wr_opcode opcode, uint32_t len);
 /* The next asynchronous event's type within @ms, or -1. It is acknowledged. */
 int next_event(unsigned int ms);
-
-struct test {
-	const char *name;
-	void (*run)(void);
-};
 
 extern const struct test state_tests[], data_tests[], event_tests[];
 

@@ -214,10 +214,12 @@ static void reset(void)
 	rd_qp_destroy(&b);
 }
 
-const struct test state_tests[] = { { "states", states },
-				    { "wrong-steps", wrong_steps },
-				    { "busy-objects", busy_objects },
-				    { "create-limits", create_limits },
-				    { "flush", flush },
-				    { "reset", reset },
-				    {} };
+const struct test state_tests[] = {
+	{ .name = "states", .run = states },
+	{ .name = "wrong-steps", .run = wrong_steps },
+	{ .name = "busy-objects", .run = busy_objects },
+	{ .name = "create-limits", .run = create_limits },
+	{ .name = "flush", .run = flush },
+	{ .name = "reset", .run = reset },
+	{}
+};
