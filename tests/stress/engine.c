@@ -150,7 +150,7 @@ static pthread_t start_thread(void *(*fn)(void *), void *arg)
 	int err;
 
 	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 256 << 10);
+	pthread_attr_setstacksize(&attr, 512 << 10);
 	err = pthread_create(&thread, &attr, fn ?: no_thread, arg);
 	if (err)
 		die("pthread_create: %s", strerror(err));

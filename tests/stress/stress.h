@@ -222,6 +222,7 @@ struct field {
 	bool may_zero, may_take,
 		may_detour; /* of the events over it; by the engine */
 	pthread_mutex_t alone; /* EV_ALONE */
+	void *arg; /* the scenario's own, for its event functions */
 };
 
 /*
