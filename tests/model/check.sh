@@ -74,6 +74,11 @@ replay() {
 	(cd "$work" && spin -t "${switches[@]}" fence.pml) 2>&1 </dev/null
 }
 
+# idle: steps that no process ever takes. Where a search holds, there must be none: it would show less than it says.
+idle() {
+	sed -nE 's/^\t([a-z]+\.pml:[0-9]+), state.*, (".*")$/\1 \2/p' "$work/log"
+}
+
 # outcome: "holds", the rule that was broken, or why there is no verdict
 outcome() {
 	local log=$work/log
@@ -81,7 +86,7 @@ outcome() {
 		if grep -q '^pan:1: invalid end state' "$log"; then
 			echo F10
 		else
-			replay | sed -nE 's/.*failed assertion:.*[(!]([A-Z][A-Z0-9]+)==NOBODY.*/\1/p'
+			replay | sed -nE 's/.*failed assertion:.*[(!]([A-Z][A-Z0-9]+)==NOBODY.*/\1/p' | head -n 1
 		fi
 	elif ! grep -qx finished "$log"; then
 		echo "no verdict ($(grep -iE 'error|memory limit|out of memory|status' "$log" | tail -n 1))"
@@ -89,6 +94,8 @@ outcome() {
 		echo "the search was cut off"
 	elif ! grep -qE '^State-vector .* errors: 0$' "$log"; then
 		echo "spin's report is not understood"
+	elif idle | grep -q .; then
+		echo "it has steps that are never taken: $(idle | head -n 1)"
 	else
 		echo holds
 	fi
@@ -114,7 +121,7 @@ check() {
 		elif [ "$found" = "$verdict" ]; then
 			echo "ok $n - model: $name is refuted by $found ($(facts))"
 		else
-			echo "not ok $n - model: $name # wanted: $verdict; found: ${found:-a rule without a name} ($(facts)); log: $work/log"
+			echo "not ok $n - model: $name # wanted: $verdict; found: ${found:-$(grep '^pan:1:' "$work/log")} ($(facts)); log: $work/log"
 			failed=1
 		fi
 	done
@@ -125,13 +132,13 @@ check() {
 columns() {
 	awk '
 	/@[0-9]+=/ { sub(/^ *@/, ""); split($0, half, "="); party[half[1] + 0] = half[2]; next }
-	/@[0-9]+\|/ {
+	/@[0-9]+\|/ && !broken {
 		sub(/^ *@/, ""); at = index($0, "|"); who[++n] = substr($0, 1, at - 1) + 0; text[n] = substr($0, at + 1)
 		if (!(who[n] in width)) width[who[n]] = length(party[who[n]])
 		if (length(text[n]) > width[who[n]]) width[who[n]] = length(text[n])
 		next
 	}
-	/failed assertion/ { broken = $0; sub(/^.*failed assertion: /, "", broken) }
+	/failed assertion/ && !broken { $0; broken = $0; sub(/^.*failed assertion: /, "", broken) }
 	END {
 		for (p = 0; p < 32; p++) if (p in width) { from[p] = column; column += width[p] + 3 }
 		for (p = 0; p < 32; p++) if (p in width) { head = head sprintf("%-" (width[p] + 3) "s", party[p])
@@ -147,7 +154,7 @@ trail() {
 	[ ${#lines[@]} = 1 ] || { echo "--trail takes one name" >&2 && return 2; }
 	read -r name verdict rest <<<"${lines[0]}"
 	# shellcheck disable=SC2086
-	search "$name" "$verdict" $rest
+	search "$name" '' $rest # by breadth, whatever is wanted
 	found=$(outcome)
 	[ -e "$work/fence.pml.trail" ] || { echo "$name: $found" && return 1; }
 	replay | columns

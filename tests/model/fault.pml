@@ -9,15 +9,6 @@
 #define PICK_WRITE(w) w = 1
 #endif
 
-inline pick(value, max)
-{
-	value = 0;
-	do
-	:: value < max -> value++
-	:: break
-	od
-}
-
 /* mark_dirty() */
 inline mark_dirty()
 {
@@ -44,6 +35,9 @@ inline install(page, f)
 	d_step {
 		x = 0;
 		if
+#ifdef LEAF_BEFORE_LOCK
+		:: place
+#endif
 		:: LEAF_OF(r, page) == 0 && spare ->
 			LEAF_OF(r, page) = spare;
 			spare = 0;
@@ -54,7 +48,12 @@ inline install(page, f)
 	};
 	if
 	:: !x -> d_step {
+#ifdef LEAF_BEFORE_LOCK
+		t = (place -> place : LEAF_OF(r, page));
+		MUST(FREED, LEAF_OF(r, page) == t);
+#else
 		t = LEAF_OF(r, page);
+#endif
 		printf("@%d|page %d: PRESENT, frame %c\n", _pid, page, NAME(f));
 		MUST(FREED, t && used[t]);
 		MUST(F3, !begun[page]);
@@ -76,7 +75,11 @@ inline install(page, f)
 /* install_pages() */
 inline install_pages()
 {
+#ifdef LOOKUP_UNDER_LOCK
+	i = 0;
+#else
 	d_step { !lock -> lock = 1; i = 0 };
+#endif
 	do
 	:: i < number && !CANCELLED ->
 #ifdef NO_RECHECK
@@ -129,11 +132,32 @@ inline install_batch()
 		if
 		:: LEAF_OF(r, p) == 0 -> node_alloc(spare)
 		:: else
-		fi
+		fi;
+#ifdef LEAF_BEFORE_LOCK
+		place = LEAF_OF(r, p)
+#endif
 	};
 	/* wait_for_fence(): the first page only */
+#ifdef NO_CANCEL
+	!lock && !LOG_ACTIVE(p);
+#else
 	!lock && (!LOG_ACTIVE(p) || CANCELLED);
+#endif
 	d_step { !lock -> LOG_SAMPLE(me); printf("@%d|sample: clock %d\n", _pid, clock) };
+#ifdef LOOKUP_UNDER_LOCK
+	atomic { !lock -> lock = 1 };
+#endif
+#ifdef OWN_HOOKS
+	/* lookup_slow(): what it breaks, it breaks with hooks of its own */
+	if
+	:: d_step { a = p; b = p; kind = MOVE };
+		printf("@%d|lookup_slow: breaks a COW\n", _pid);
+		event();
+		NO_JUMP;
+		d_step { a = 0; b = 0; kind = 0 }
+	:: skip
+	fi;
+#endif
 	do
 	:: number < BATCH && p + number < PAGES && p / PER_LEAF == (p + number) / PER_LEAF ->
 		d_step {
@@ -177,6 +201,12 @@ proctype faulter(byte me)
 {
 	byte r, p, i, number, spare;
 	byte got[BATCH];
+#ifdef LEAF_BEFORE_LOCK
+	byte place;
+#endif
+#ifdef OWN_HOOKS
+	EVENT_LOCALS;
+#endif
 	bit w, x;
 
 #ifdef REGISTER
@@ -247,6 +277,9 @@ proctype device()
 		};
 		if
 		:: f ->
+#ifdef TRANSFER_LOCKS
+			!lock;
+#endif
 			d_step { touch() };
 			d_step { /* sodp_entry_end() */
 				printf("@%d|end: page %d\n", _pid, p);

@@ -55,9 +55,11 @@
  * The rules, by the names of docs/fence.md. OWNER: what F1 is for, no transfer
  * touches a frame that was given away. ENTRY: a PRESENT entry is what the page
  * table says. FREED: no use of a freed leaf, no install into an unlinked one.
- * DIRTY: a frame is marked dirty only while it is mapped writable.
+ * DIRTY: a frame is marked dirty only while it is mapped writable. EXACT: while
+ * no hull is in use, the log says no more than what is so.
  */
-mtype = { NOBODY, F1, F3, F4, F5, F7, F8, F9, OWNER, ENTRY, FREED, DIRTY };
+mtype = { NOBODY, F1, F3, F4, F5, F7, F8, F9, OWNER, ENTRY, FREED, DIRTY,
+	EXACT };
 
 /* ONLY: what the others say does not count. */
 #ifdef ONLY
@@ -80,44 +82,52 @@ mtype = { NOBODY, F1, F3, F4, F5, F7, F8, F9, OWNER, ENTRY, FREED, DIRTY };
 /* Between the end of a loop or branch and a d_step, for spin's sake. */
 #define NO_JUMP skip
 
+/* array[a] to array[b], by so much */
+#define EVERYWHERE(array, by)                       \
+	v = a;                                      \
+	do                                          \
+	:: v <= b -> array[v] = array[v] + by; v++  \
+	:: else -> break                            \
+	od;                                         \
+	v = 0
+
+inline pick(value, max)
+{
+	value = 0;
+	do
+	:: value < max -> value++
+	:: break
+	od
+}
+
 #include "log.pml"
 #include "table.pml"
 #include "mm.pml"
+#ifdef LOG_ALONE
+#include "ranges.pml"
+#else
 #include "hooks.pml"
 #include "fault.pml"
+#endif
 
-inline start_all()
-{
-	t = 0;
-	do
-	:: t < REMAPPERS -> u = run remapper(); t++; printf("@%d=kernel\n", u)
-	:: else -> break
-	od;
-	t = 0;
-	do
-	:: t < FAULTERS -> u = run faulter(t); t++; printf("@%d=fault\n", u)
-	:: else -> break
-	od;
-	t = 0;
-	do
-	:: t < DEVICES -> u = run device(); t++; printf("@%d=device\n", u)
-	:: else -> break
-	od;
-	t = 0;
-	do
-	:: t < CPUS -> u = run cpu_thread(); t++; printf("@%d=CPU thread\n", u)
-	:: else -> break
-	od;
-#ifdef DEREGISTER
-	u = run deregister(); printf("@%d=owner\n", u);
-#endif
-#ifdef RELEASE
-	u = run release(); printf("@%d=exit\n", u);
-#endif
-	t = 0;
+#define RUN(number, process, name)                             \
+	t = 0;                                                 \
+	do                                                     \
+	:: t < number -> u = run process; t++;                 \
+		printf(name, u)                                \
+	:: else -> break                                       \
+	od;                                                    \
+	t = 0;                                                 \
 	u = 0
-}
 
+#ifdef LOG_ALONE
+init {
+	atomic {
+		RUN(REMAPPERS, ranger(), "@%d=ranges\n");
+		RUN(FAULTERS, asker(t), "@%d=fault\n")
+	}
+}
+#else
 /* All pages are mapped, writable; all regions are there. */
 init {
 	atomic {
@@ -136,6 +146,19 @@ init {
 		:: else -> break
 		od;
 #endif
-		start_all()
+		RUN(REMAPPERS, remapper(), "@%d=kernel\n");
+		RUN(FAULTERS, faulter(t), "@%d=fault\n");
+		RUN(DEVICES, device(), "@%d=device\n");
+#if CPUS
+		RUN(CPUS, cpu_thread(), "@%d=CPU thread\n");
+#endif
+#ifdef DEREGISTER
+		RUN(1, deregister(), "@%d=owner\n");
+#endif
+#ifdef RELEASE
+		RUN(1, release(), "@%d=exit\n");
+#endif
+		skip
 	}
 }
+#endif

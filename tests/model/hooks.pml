@@ -13,13 +13,10 @@ bit mm_dead;
 	byte cleared;            \
 	bit busy, logged
 
-#define EVERYWHERE(array, by)                       \
-	v = a;                                      \
-	do                                          \
-	:: v <= b -> array[v] = array[v] + by; v++  \
-	:: else -> break                            \
-	od;                                         \
-	v = 0
+#define EVENT_LOCALS     \
+	HOOK_LOCALS;     \
+	byte old, frame; \
+	mtype kind
 
 /* interval_tree_iter_next() */
 inline next_region()
@@ -61,7 +58,14 @@ inline fence_start()
 		printf("@%d|start hook: pages %d-%d are active\n", _pid, a, b);
 		EVERYWHERE(begun, 1)
 	};
+#if defined(SWEEP_AT_END)
+	reg = 0;
+#elif defined(NO_INVALIDATE)
+	reg = 0;
+#else
 	sweep_regions();
+#endif
+	NO_JUMP;
 	d_step {
 		EVERYWHERE(returned, 1);
 		printf("@%d|start hook returns\n", _pid)
@@ -71,6 +75,11 @@ inline fence_start()
 /* fence_end() */
 inline fence_end()
 {
+#ifdef SWEEP_AT_END
+	d_step { !lock -> reg = 0; next_region() };
+	sweep_regions();
+	NO_JUMP;
+#endif
 	d_step {
 		!lock -> printf("@%d|end hook: pages %d-%d\n", _pid, a, b);
 		EVERYWHERE(returned, -1);
@@ -148,9 +157,8 @@ inline event()
 
 proctype remapper()
 {
-	HOOK_LOCALS;
-	byte old, round, frame;
-	mtype kind;
+	EVENT_LOCALS;
+	byte round;
 
 	do
 	:: round < ROUNDS ->
@@ -178,6 +186,7 @@ proctype remapper()
 	od
 }
 
+#ifdef DEREGISTER
 /* sodp_region_deregister() of region 0 */
 proctype deregister()
 {
@@ -189,7 +198,9 @@ proctype deregister()
 	d_step { gone[0] = 1; printf("@%d|deregister returns\n", _pid) };
 	MUST(F8, !ANY_LEAF(0))
 }
+#endif
 
+#ifdef RELEASE
 /* fence_release(): a range that never ends */
 proctype release()
 {
@@ -216,3 +227,4 @@ proctype release()
 	};
 	MUST(F8, !ANY_LEAF(0))
 }
+#endif

@@ -197,6 +197,7 @@ inline change(page, kind)
 	fi
 }
 
+#if CPUS
 /* A thread of the process that never enters the kernel: F9's third thread */
 proctype cpu_thread()
 {
@@ -223,3 +224,4 @@ proctype cpu_thread()
 	:: break
 	od
 }
+#endif
