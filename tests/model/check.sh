@@ -22,7 +22,7 @@ END
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
 out=$(cd "$here/../.." && pwd -P)/build/model
-memory=3000 seconds=280 depth=4000000
+memory=3000 seconds=550 depth=4000000
 mode=check names=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -138,15 +138,34 @@ columns() {
 		if (length(text[n]) > width[who[n]]) width[who[n]] = length(text[n])
 		next
 	}
-	/failed assertion/ && !broken { $0; broken = $0; sub(/^.*failed assertion: /, "", broken) }
+	/failed assertion/ { broken = 1 }
 	END {
 		for (p = 0; p < 32; p++) if (p in width) { from[p] = column; column += width[p] + 3 }
 		for (p = 0; p < 32; p++) if (p in width) { head = head sprintf("%-" (width[p] + 3) "s", party[p])
 			line = substr("--------------------", 1, length(party[p])); rule = rule sprintf("%-" (width[p] + 3) "s", line) }
 		print head; print rule
 		for (i = 1; i <= n; i++) printf "%" (from[who[i]] ? from[who[i]] : "") "s%s\n", "", text[i]
-		print ""; print (broken ? broken : "nobody can go on")
 	}'
+}
+
+# meaning RULE: what it says when it is broken
+meaning() {
+	case $1 in
+	F1) echo "a transfer touches a page after the start hook has returned" ;;
+	F3) echo "an entry is installed between start and end" ;;
+	F4) echo "a completed write is lost" ;;
+	F5) echo "the device writes where the page table says read-only" ;;
+	F7) echo "an end hook without a start hook" ;;
+	F8) echo "access, or a leaf, after the end of the region" ;;
+	F9) echo "the device uses a frame after a CPU thread has used another one at this address" ;;
+	F10) echo "somebody can never go on" ;;
+	OWNER) echo "the frame belongs to somebody else by now" ;;
+	ENTRY) echo "the entry is not what the page table says" ;;
+	FREED) echo "the leaf is freed, or no longer in the table" ;;
+	DIRTY) echo "a frame is marked dirty that is not mapped writable any more" ;;
+	EXACT) echo "the log says yes without need" ;;
+	*) echo "$1" ;;
+	esac
 }
 
 trail() {
@@ -157,8 +176,8 @@ trail() {
 	search "$name" '' $rest # by breadth, whatever is wanted
 	found=$(outcome)
 	[ -e "$work/fence.pml.trail" ] || { echo "$name: $found" && return 1; }
-	replay | columns
-	echo "refuted by $found"
+	replay | columns | sed 's/ *$//'
+	printf '\nrefuted by %s: %s\n' "${found:-spin}" "$(meaning "${found:-$(grep '^pan:1:' "$work/log")}")"
 }
 
 mapfile -t lines < <(configurations ${names[@]+"${names[@]}"})

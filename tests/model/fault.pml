@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* mem/populate.c: faults and prefetches; mem/copy.c: transfers. */
 
+#if !defined(DIRTY_EARLY) && !defined(DIRTY_AFTER_PRESENT) && !defined(DIRTY_LATE)
+#define DIRTY_NOW
+#endif
+
 #define CANCELLED (dead[r] || mm_dead)
 
 #ifdef READS
@@ -50,12 +54,11 @@ inline install(page, f)
 	:: !x -> d_step {
 #ifdef LEAF_BEFORE_LOCK
 		t = (place -> place : LEAF_OF(r, page));
-		MUST(FREED, LEAF_OF(r, page) == t);
 #else
 		t = LEAF_OF(r, page);
 #endif
 		printf("@%d|page %d: PRESENT, frame %c\n", _pid, page, NAME(f));
-		MUST(FREED, t && used[t]);
+		MUST(FREED, t && used[t] && LEAF_OF(r, page) == t);
 		MUST(F3, !begun[page]);
 		MUST(F3, !gone[r]);
 		MUST(ENTRY, ENTRY_TRUE(page, f));
@@ -89,10 +92,13 @@ inline install_pages()
 #endif
 		if
 		:: !x ->
-#if !defined(DIRTY_EARLY) && !defined(DIRTY_LATE)
+#ifdef DIRTY_NOW
 			mark_dirty();
 #endif
-			install(p + i, got[i])
+			install(p + i, got[i]);
+#ifdef DIRTY_AFTER_PRESENT
+			mark_dirty()
+#endif
 		:: else -> skip
 		fi;
 		i++
@@ -166,7 +172,7 @@ inline install_batch()
 			:: pte[i] && (!w || pte_write[i]) ->
 				got[number] = pte[i];
 				refs[pte[i]] = refs[pte[i]] + 1;
-				printf("@%d|lookup: page %d is frame %c, reference\n", _pid, i, NAME(pte[i]));
+				printf("@%d|lookup: page %d is frame %c\n", _pid, i, NAME(pte[i]));
 				i = number;
 				number++
 			:: else -> i = BATCH
@@ -255,14 +261,14 @@ proctype device()
 		PICK_WRITE(w);
 		n = LEAF_OF(r, p);
 		if
-		:: n -> rcu_lock(); printf("@%d|rcu_read_lock; finds the leaf of page %d\n", _pid, p)
+		:: n -> rcu_lock(); printf("@%d|finds the leaf of page %d\n", _pid, p)
 		:: else
 		fi
 	   };
 	   if
 	   :: n ->
 		d_step { /* sodp_entry_begin() */
-			printf("@%d|reads the entry of page %d in it\n", _pid, p);
+			printf("@%d|reads the entry there\n", _pid);
 			MUST(FREED, ALIVE(n));
 			if
 			:: frame_of[AT(n, p)] && (!w || writable[AT(n, p)]) ->

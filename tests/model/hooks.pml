@@ -52,10 +52,11 @@ inline fence_start()
 		logged = 1;
 #endif
 		if
-		:: logged -> log_begin(a, b)
-		:: else
+		:: logged ->
+			log_begin(a, b);
+			printf("@%d|start hook: pages %d-%d active\n", _pid, a, b)
+		:: else -> printf("@%d|start hook: no region\n", _pid)
 		fi;
-		printf("@%d|start hook: pages %d-%d are active\n", _pid, a, b);
 		EVERYWHERE(begun, 1)
 	};
 #if defined(SWEEP_AT_END)
