@@ -192,6 +192,12 @@ static bool under_way(const struct flight *x)
 	return x->sent == QUIET || x->received == QUIET;
 }
 
+/* The queue pairs are of no use any more. */
+static bool is_error(const struct flight *x)
+{
+	return x->op < OP_PREFETCH && (x->sent > 0 || x->received > 0);
+}
+
 /* One completion, if there is one, to whom it belongs. */
 static bool take_one(struct traffic *t, struct flight *xs, unsigned int n)
 {
@@ -249,9 +255,16 @@ static bool collect(struct traffic *t, struct flight *xs, unsigned int n)
 	bool broken = false;
 
 	for (;;) {
+		/* One side's error leaves the other one waiting: end both. */
+		for (i = 0; i < n && !broken; i++) {
+			if (!is_error(&xs[i]))
+				continue;
+			broken = true;
+			rd_to_state(&t->peer, IBV_QPS_ERR);
+			rd_to_state(&t->owner, IBV_QPS_ERR);
+		}
 		for (i = 0; i < n && !under_way(&xs[i]); i++)
-			if (xs[i].op < OP_PREFETCH)
-				broken |= xs[i].sent || xs[i].received;
+			;
 		if (i == n)
 			break;
 		if (take_one(t, xs, n)) {
@@ -264,14 +277,6 @@ static bool collect(struct traffic *t, struct flight *xs, unsigned int n)
 			     op_names[xs[i].op], xs[i].len);
 			atomic_store(&t->e->stop_traffic, true);
 			return false;
-		}
-		/* One side's error leaves the other one waiting: end both. */
-		for (i = 0; i < n && !broken; i++) {
-			if (xs[i].sent <= 0 && xs[i].received <= 0)
-				continue;
-			broken = true;
-			rd_to_state(&t->peer, IBV_QPS_ERR);
-			rd_to_state(&t->owner, IBV_QPS_ERR);
 		}
 	}
 	if (!broken)
