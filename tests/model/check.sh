@@ -152,7 +152,7 @@ columns() {
 meaning() {
 	case $1 in
 	F1) echo "a transfer touches a page after the start hook has returned" ;;
-	F3) echo "an entry is installed between start and end" ;;
+	F3) echo "an entry is, or may be, installed between start and end" ;;
 	F4) echo "a completed write is lost" ;;
 	F5) echo "the device writes where the page table says read-only" ;;
 	F7) echo "an end hook without a start hook" ;;

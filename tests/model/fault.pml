@@ -7,6 +7,12 @@
 
 #define CANCELLED (dead[r] || mm_dead)
 
+#ifdef NO_DEAD_CHECK
+#define MAY_INSTALL true
+#else
+#define MAY_INSTALL !CANCELLED
+#endif
+
 #ifdef READS
 #define PICK_WRITE(w) if :: w = 0 :: w = 1 fi
 #else
@@ -60,7 +66,7 @@ inline install(page, f)
 		printf("@%d|page %d: PRESENT, frame %c\n", _pid, page, NAME(f));
 		MUST(FREED, t && used[t] && LEAF_OF(r, page) == t);
 		MUST(F3, !begun[page]);
-		MUST(F3, !gone[r]);
+		MUST(F8, !gone[r]);
 		MUST(ENTRY, ENTRY_TRUE(page, f));
 		MUST(ENTRY, !frame_of[AT(t, page)] || frame_of[AT(t, page)] == f);
 		if
@@ -68,7 +74,11 @@ inline install(page, f)
 		:: else
 		fi;
 		frame_of[AT(t, page)] = f;
+#ifdef WRITE_FOR_ALL
+		writable[AT(t, page)] = 1;
+#else
 		writable[AT(t, page)] = writable[AT(t, page)] || w;
+#endif
 		t = 0
 	   }
 	:: else
@@ -84,7 +94,7 @@ inline install_pages()
 	d_step { !lock -> lock = 1; i = 0 };
 #endif
 	do
-	:: i < number && !CANCELLED ->
+	:: i < number && MAY_INSTALL ->
 #ifdef NO_RECHECK
 		x = 0;
 #else

@@ -42,12 +42,17 @@ byte t, u, v; /* of indivisible steps, zero after each */
 #define IN_SLOT(i, page) \
 	(slot[i].state == ACTIVE && OVERLAP(slot[i].first, slot[i].last, page))
 /*
- * The slot's time is that of its end, and a range is asked for whether it was
- * active at any time since the sample. ASK_STARTS: only for whether it began
- * since; the slot's time is that of its start then.
+ * The slot's time is that of its end: a range is asked for whether it was
+ * active at any time since the sample. ASK_STARTS: only whether it began since,
+ * and the slot's time is that of its start. ASK_OLDER: whenever it ended.
  */
-#define SINCE(i, page, smp)                                         \
-	(slot[i].state == ENDED && slot[i].ended > (smp) && \
+#ifdef ASK_OLDER
+#define NEWER(i, smp) true
+#else
+#define NEWER(i, smp) (slot[i].ended > (smp))
+#endif
+#define SINCE(i, page, smp)                          \
+	(slot[i].state == ENDED && NEWER(i, smp) && \
 	 OVERLAP(slot[i].first, slot[i].last, page))
 #define IN_CROWD(page) (crowd && OVERLAP(crowd_first, crowd_last, page))
 #define IN_PAST(page, smp) \
@@ -153,7 +158,11 @@ inline log_begin(from, to)
 			crowd_first = (from < crowd_first -> from : crowd_first);
 			crowd_last = (to > crowd_last -> to : crowd_last)
 		fi;
+#ifdef HULL_NOT_COUNTED
+		crowd = 1
+#else
 		crowd++
+#endif
 	fi;
 	t = 0;
 	u = 0
