@@ -167,6 +167,7 @@ void engine_start(struct engine *e)
 	e->event_threads = e->events ? e->event_threads ?: 1 : 0;
 	e->min_events = e->events ? e->min_events ?: 3 : 0;
 	e->min_ops = e->min_ops ?: 100;
+	e->depth = e->depth && e->depth < DEPTH ? e->depth : DEPTH;
 	if (e->threads > MAX_THREADS || e->event_threads > MAX_THREADS)
 		die("too many threads");
 	set_up_fields(e);

@@ -18,6 +18,7 @@ extern const struct scenario *const __stop_scenarios[];
 
 #define MAX_SCENARIOS 256
 #define MAX_WANTED    64
+#define SHORTEST_MS   1000
 
 static const struct scenario *list[MAX_SCENARIOS];
 static struct run *runs[MAX_SCENARIOS];
@@ -167,8 +168,24 @@ static void run_one(const struct options *o, unsigned int i, unsigned int ms)
 			 (unsigned long long)o->seed);
 }
 
+/*
+ * Its share of the time that is left, less what setting up and checking took
+ * the others on top of theirs.
+ */
+static unsigned int share(unsigned int i, uint64_t end_ms, unsigned int weights,
+			  uint64_t over_ms)
+{
+	uint64_t now = now_ms(), ms;
+
+	ms = now < end_ms ? (end_ms - now) * (list[i]->weight ?: 1) / weights :
+			    0;
+	over_ms /= i ?: 1;
+	return ms > over_ms + SHORTEST_MS ? ms - over_ms : SHORTEST_MS;
+}
+
 static int run_all(const struct options *o, uint64_t ms)
 {
+	uint64_t start, took, over = 0, end = now_ms() + ms;
 	unsigned int i, sum = 0;
 
 	tap_note("seed %#llx, %u scenarios, %llu s",
@@ -187,8 +204,13 @@ static int run_all(const struct options *o, uint64_t ms)
 		if (runs[i] == MAP_FAILED)
 			die("mmap: %s", strerror(errno));
 	}
-	for (i = 0; i < count; i++)
-		run_one(o, i, ms * (list[i]->weight ?: 1) / sum);
+	for (i = 0; i < count; i++) {
+		start = now_ms();
+		run_one(o, i, share(i, end, sum, over));
+		sum -= list[i]->weight ?: 1;
+		took = now_ms() - start;
+		over += took > runs[i]->ms ? took - runs[i]->ms : 0;
+	}
 	print_summary();
 	i = tap_done();
 	if (o->json)

@@ -236,12 +236,12 @@ static bool take_one(struct traffic *t, struct flight *xs, unsigned int n)
 	return false;
 }
 
-static void pause_for(unsigned int *spins)
+static void pause_for(const struct traffic *t, unsigned int *spins)
 {
 	const struct timespec nap = { 0, 50000 };
 
-	/* A softirq, worker or handler may need this CPU. */
-	if (++*spins < 256)
+	/* A softirq, a worker, an event may need this CPU. */
+	if (++*spins < 768 / t->e->threads)
 		sched_yield();
 	else
 		nanosleep(&nap, NULL);
@@ -271,7 +271,7 @@ static bool collect(struct traffic *t, struct flight *xs, unsigned int n)
 			spins = 0;
 			continue;
 		}
-		pause_for(&spins);
+		pause_for(t, &spins);
 		if (!(spins % 64) && now_ms() > end) {
 			fail(t->e->run, "%s of %u bytes never ended",
 			     op_names[xs[i].op], xs[i].len);

@@ -163,7 +163,7 @@ static bool plan(struct traffic *t, struct flight *x, unsigned int k)
 
 void traffic_round(struct traffic *t)
 {
-	unsigned int n = 0, tries, depth = 1 + below(&t->rng, DEPTH);
+	unsigned int n = 0, tries, depth = 1 + below(&t->rng, t->e->depth);
 	struct flight *x;
 	unsigned int cell;
 

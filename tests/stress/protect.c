@@ -138,7 +138,7 @@ static bool flip_a_lot(struct field *f, const struct range *g, struct rng *rng)
 	unsigned int i;
 
 	(void)f;
-	for (i = 0; i < 20; i++)
+	for (i = 0; i < 5; i++)
 		ok &= flip(g->at, g->len,
 			   one_in(rng, 2) ? PROT_READ : PROT_NONE);
 	return ok;
@@ -160,6 +160,7 @@ static void storm_run(struct run *r)
 		.events = events,
 		.threads = 32,
 		.pause_us = 1,
+		.depth = 1,
 		.ops = OP(WRITE) | OP(READ) | OP(ADD) | OP(READ_INTO),
 	};
 

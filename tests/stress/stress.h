@@ -320,6 +320,7 @@ struct engine {
 	unsigned int min_events; /* goes on until so many came; 0: 3 */
 	unsigned int min_ops; /* 0: 100 */
 	unsigned int ops; /* mask; 0: all that the events allow */
+	unsigned int depth; /* accesses of a thread at once; 0: up to DEPTH */
 	void *arg; /* the scenario's own */
 
 	/* The engine's. */

@@ -8,8 +8,8 @@
 #   # modes: preempt        runs also on the stock kernel with preempt=full
 #   # needs: nodriver       the driver is not loaded for it
 #   # boot: OPTIONS         needs a guest of its own kind, started with these options of tests/vm/vm
-#   # set: stress           part of ./run stress, not of ./run test
-#   # stress: debug         kernels on which it runs in ./run stress alone: too slow there for every day
+#   # set: long             only in ./run test --long
+#   # long: debug           kernels on which it runs in ./run test --long alone: too slow there for every day
 #   # dmesg-allow: REGEX    kernel messages that it provokes on purpose
 
 select_header() { sed -n "s/^# $2: *//p;/^[^#]/q" "$1"; }
@@ -24,8 +24,8 @@ select_tests() {
 		[[ $name == $pattern ]] || continue
 		kernels=$(select_header "$file" kernels)
 		if [ "$(select_header "$file" set)" != "$set" ]; then
-			[ "$set" = stress ] || continue
-			kernels=$(select_header "$file" stress)
+			[ "$set" = long ] || continue
+			kernels=$(select_header "$file" long)
 			[ -n "$kernels" ] || continue
 		fi
 		if [ -n "$mode" ]; then

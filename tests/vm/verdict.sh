@@ -28,9 +28,15 @@ verdict_tap() {
 
 # verdict_of NAME LOG COMMAND...: the verdicts of a command that prints TAP; one from its status if it printed none.
 verdict_of() {
-	local name=$1 log=$2 line rc=0 seen='' failed_before=$VERDICT_FAILED
+	local name=$1 log=$2 rc=0
 	shift 2
 	progress "$name" "$log" "$@" || rc=$?
+	verdict_read "$name" "$log" "$rc"
+}
+
+# verdict_read NAME LOG STATUS: the same of one that has run.
+verdict_read() {
+	local name=$1 log=$2 rc=$3 line seen='' failed_before=$VERDICT_FAILED
 	while read -r line; do
 		seen=1
 		case $line in

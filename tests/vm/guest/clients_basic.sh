@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 180
 # kernels: stock
-# stress: debug
+# long: debug
 #
 # Programs that others wrote, on one device: ibv_devinfo, ibv_rc_pingpong, perftest with --odp.
 set -euo pipefail

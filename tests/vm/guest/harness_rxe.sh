@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 60
 # kernels: stock 6.12 7.3
-# stress: debug
+# long: debug
 # needs: nodriver
 #
 # The harness alone: stock Soft-RoCE between two processes of a guest.

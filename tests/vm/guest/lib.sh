@@ -146,3 +146,19 @@ sd_swap() {
 	mkswap "$disk" >/dev/null
 	swapon "$disk"
 }
+
+# sd_leaks: with kmemleak, what softodp allocated and lost since the guest started, after it was unloaded; false if anything.
+sd_leaks() {
+	local leaks=/sys/kernel/debug/kmemleak i
+	[ -w "$leaks" ] || return 0
+	# Objects younger than 5 s are not reported, and the first scan only takes checksums.
+	sd_pause 6
+	for i in 1 2; do
+		echo scan >"$leaks" 2>/dev/null || return 0
+		sd_pause 1
+	done
+	! grep -qE '\[(softodp|ib_core|ib_uverbs)\]|\] 0xffffffff[0-9a-f]{8}$' "$leaks" || {
+		grep -n '' "$leaks" | head -n 60
+		sd_fail "memory was lost"
+	}
+}

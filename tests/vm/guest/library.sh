@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 120
 # kernels: stock
-# stress: debug
+# long: debug
 #
 # libsoftodp, as an ordinary user: on a softodp device, and on stock rdma_rxe, which pages nothing on demand. Then the
 # examples.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 180
 # kernels: stock
-# stress: debug
+# long: debug
 #
 # Reliable delivery over a wire that loses, repeats and reorders. Packets to an address of our own go over lo.
 set -euo pipefail

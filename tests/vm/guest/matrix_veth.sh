@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 400
 # kernels: stock
-# stress: debug
+# long: debug
 #
 # The byte matrix between two devices with a wire between them.
 set -euo pipefail

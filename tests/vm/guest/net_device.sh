@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 180
 # kernels: stock
-# stress: debug
+# long: debug
 #
 # The device follows its netdev: MTU, port state and its events, its end in every way. One UDP port for each namespace.
 set -Eeuo pipefail

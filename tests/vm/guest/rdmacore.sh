@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 300
 # kernels: stock
-# stress: debug
+# long: debug
 #
 # rdma-core's own tests of memory regions, completion queues, queue pairs and on-demand paging.
 set -euo pipefail

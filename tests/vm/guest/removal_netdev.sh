@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 90
 # kernels: stock
-# stress: debug
+# long: debug
 #
 # The netdev goes away under traffic.
 set -euo pipefail

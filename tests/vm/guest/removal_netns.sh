@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 90
 # kernels: stock
-# stress: debug
+# long: debug
 #
 # The network namespace of the device goes away under traffic.
 set -euo pipefail

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 120
 # kernels: stock
-# stress: debug
+# long: debug
 #
 # A responder that is not ready yet, and one that never will be.
 set -euo pipefail

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# timeout: 420
+# timeout: 600
 # kernels: stock
 #
 # Events of the memory management and traffic at the same time: every scenario of tests/stress, 3 minutes in all.
@@ -8,8 +8,15 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
+# Where this guest's logs go: a failure leaves the driver's trace there.
+keep=()
+[ ! -d /run/softodp/log ] || keep=(--keep /run/softodp/log/keep)
+
 sd_load
 sd_swap
 sd_dummy d0
 sd_link sodp0 d0
-"${SD_STRESS:-$SD_BIN/stress}" --dev sodp0 "$@"
+rc=0
+"${SD_STRESS:-$SD_BIN/stress}" --dev sodp0 "${keep[@]}" "$@" || rc=$?
+[ "$rc" != 0 ] || { rdma link del sodp0 && sd_unload && sd_leaks; }
+exit "$rc"
