@@ -5,12 +5,17 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#define MUST(what)               \
-	do {                     \
-		if (!(what))     \
-			abort(); \
+#define MUST(what)                                                       \
+	do {                                                             \
+		if (!(what)) {                                           \
+			fflush(stdout);                                  \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, \
+				__LINE__, #what);                        \
+			abort();                                         \
+		}                                                        \
 	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

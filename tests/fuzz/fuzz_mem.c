@@ -20,12 +20,16 @@ static unsigned int from_bytes(unsigned int n)
 	return fuzz_below(&bytes, n);
 }
 
+static __attribute__((constructor)) void abort_on_failure(void)
+{
+	setenv("CMOCKA_TEST_ABORT", "1", 1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bed *bed = NULL;
 	int step, i;
 
-	setenv("CMOCKA_TEST_ABORT", "1", 1);
 	bytes = (struct fuzz_bytes){ data, data + size };
 	bed_up((void **)&bed);
 	mem_model_start(bed, from_bytes);

@@ -62,6 +62,7 @@ struct workqueue_struct {
 struct work_struct {
 	struct list_head node;
 	bool pending;
+	int cpu; /* to run on, or -1 */
 	void (*func)(struct work_struct *work);
 };
 
@@ -79,6 +80,9 @@ struct rcu_work {
 
 struct workqueue_struct *shim_workqueue(void);
 void destroy_workqueue(struct workqueue_struct *wq);
+extern __thread int shim_cpu; /* where we are */
+bool queue_work_on(int cpu, struct workqueue_struct *wq,
+		   struct work_struct *work);
 bool queue_work(struct workqueue_struct *wq, struct work_struct *work);
 bool cancel_work_sync(struct work_struct *work);
 bool queue_rcu_work(struct workqueue_struct *wq, struct rcu_work *work);

@@ -127,7 +127,15 @@ struct workqueue_struct *shim_workqueue(void)
 				 calloc(1, sizeof(struct workqueue_struct));
 }
 
+__thread int shim_cpu;
+
 bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
+{
+	return queue_work_on(-1, wq, work);
+}
+
+bool queue_work_on(int cpu, struct workqueue_struct *wq,
+		   struct work_struct *work)
 {
 	bool queued;
 
@@ -135,8 +143,10 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 	pthread_mutex_lock(&work_lock);
 	queued = !work->pending;
 	work->pending = true;
-	if (queued)
+	if (queued) {
+		work->cpu = cpu;
 		list_add_tail(&work->node, &works);
+	}
 	pthread_mutex_unlock(&work_lock);
 	return queued;
 }
@@ -172,6 +182,7 @@ bool shim_run_one_work(void)
 	struct task_struct task = shim_task;
 	struct work_struct *work = NULL;
 	bool kworker = shim.kworker;
+	int cpu = shim_cpu;
 
 	pthread_mutex_lock(&work_lock);
 	if (!list_empty(&works)) {
@@ -184,7 +195,10 @@ bool shim_run_one_work(void)
 		return false;
 	shim.kworker = true;
 	shim_task.mm = NULL;
+	if (work->cpu >= 0)
+		shim_cpu = work->cpu;
 	work->func(work);
+	shim_cpu = cpu;
 	shim_task = task;
 	shim.kworker = kworker;
 	if (shim.spinlocks || shim.preempt || shim.bh || shim.rcu || shim.mmap)
@@ -376,7 +390,7 @@ bool xa_empty(struct xarray *xa)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(xa->items); i++)
+	for (i = 0; i < xa->high; i++)
 		if (xa->items[i].used)
 			return false;
 	return true;

@@ -26,8 +26,7 @@
 #define SODP_WIDEN(point) shim_pass(SODP_AT_##point)
 #include "compat/mutant.h"
 
-#define SHIM_POINTS (SODP_AT_END + 1)
-extern void (*shim_at[SHIM_POINTS])(void);
+extern void (*shim_at[SODP_POINTS])(void);
 
 static inline void shim_pass(enum sodp_point point)
 {
@@ -279,12 +278,26 @@ static inline void spin_unlock(spinlock_t *l)
 
 struct mutex {
 	pthread_mutex_t m;
+	pthread_t owner;
+	bool held;
 };
 
 #define mutex_init(l)	 pthread_mutex_init(&(l)->m, NULL)
 #define mutex_destroy(l) pthread_mutex_destroy(&(l)->m)
-#define mutex_lock(l)	 (might_sleep(), pthread_mutex_lock(&(l)->m))
-#define mutex_unlock(l)	 pthread_mutex_unlock(&(l)->m)
+
+static inline void mutex_lock(struct mutex *l)
+{
+	shim_may_sleep("mutex_lock");
+	pthread_mutex_lock(&l->m);
+	l->owner = pthread_self();
+	l->held = true;
+}
+
+static inline void mutex_unlock(struct mutex *l)
+{
+	l->held = false;
+	pthread_mutex_unlock(&l->m);
+}
 
 /* --- RCU: callbacks run when a test says so ---------------------- */
 

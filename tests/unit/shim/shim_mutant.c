@@ -5,7 +5,7 @@
  */
 #include "mem_shim.h"
 
-void (*shim_at[SHIM_POINTS])(void);
+void (*shim_at[SODP_POINTS])(void);
 
 #ifdef SODP_MUTANTS
 enum sodp_mutant sodp_mutant;
