@@ -30,8 +30,15 @@ void third_leave(struct third *t, unsigned int page)
 
 unsigned int third_pick(const struct third *t, struct rng *g)
 {
-	unsigned int first = atomic_load(&t->window);
+	unsigned int first = atomic_load(&t->window), n;
 
+	if (t->plan->led) {
+		n = atomic_load(&t->broken) ?: THIRD_PAGES;
+		first = atomic_load(&t->first);
+		/* The latest one most of all. */
+		return (first + n - 1 - below(g, one_in(g, 4) ? n : 1)) %
+		       THIRD_PAGES;
+	}
 	if (!t->plan->idle)
 		return below(g, THIRD_PAGES);
 	return (first + below(g, THIRD_PAGES / 4)) % THIRD_PAGES;
@@ -113,15 +120,28 @@ static void cpu_locked(struct third *t, unsigned int page,
 	third_unlock(t, page);
 }
 
+/* A page was shared a moment ago: be there at any time of its copying. */
+static void lag(struct rng *g)
+{
+	volatile unsigned int i, n = below(g, 1 << below(g, 16));
+
+	for (i = 0; i < n; i++)
+		;
+}
+
 static void *cpu_main(void *arg)
 {
 	struct third_device *d = arg;
 	struct third *t = d->t;
-	unsigned int page;
+	unsigned int page, broken = 0;
 
 	while (!atomic_load(&t->stop) && !failed(t->run)) {
 		for (unsigned int i = 0; i < 64; i++) {
 			page = third_pick(t, &d->rng);
+			if (broken != atomic_load(&t->broken)) {
+				broken = atomic_load(&t->broken);
+				lag(&d->rng);
+			}
 			if (!t->plan->guarded && !t->plan->still)
 				cpu_alone(t, page);
 			cpu_locked(t, page, d);
@@ -160,6 +180,25 @@ void third_count(struct third *t)
 			continue;
 		t->moves += was[i] != 0;
 		was[i] = frame;
+	}
+}
+
+void third_lead(struct third *t, struct rng *g)
+{
+	unsigned int i, page, tries;
+
+	for (i = 0; i < THIRD_PAGES && !atomic_load(&t->stop); i++) {
+		page = (atomic_load(&t->first) + i) % THIRD_PAGES;
+		for (tries = 0; tries < 20; tries++) {
+			if (atomic_load(&t->looking) == page)
+				break;
+			usleep(100);
+		}
+		usleep(below(g, 1000));
+		atomic_store(&t->broken, i + 1);
+		__atomic_add_fetch(&shared_at(t, page)->mover, 1,
+				   __ATOMIC_SEQ_CST);
+		t->is[page].mover++;
 	}
 }
 
@@ -213,7 +252,7 @@ static void check_page(struct third *t, unsigned int page)
 
 static void report(struct third *t, const struct third_device *d, uint64_t ms)
 {
-	unsigned long long device = d[0].accesses + d[1].accesses;
+	unsigned long long device = d[0].c.accesses + d[1].c.accesses;
 	unsigned long long cpu = t->cpu_accesses, moves = t->moves;
 	unsigned int splits = atomic_load(&t->run->failures);
 
@@ -290,8 +329,8 @@ void third_run(struct run *r, const struct third_plan *plan)
 	go(&t, d);
 	if (failed(r))
 		return;
-	third_device_close(&d[0]);
-	third_device_close(&d[1]);
+	chain_close(&d[0].c);
+	chain_close(&d[1].c);
 	if (ibv_dereg_mr(t.mr))
 		fail(r, "dereg_mr: %s", strerror(errno));
 	munmap(t.base, t.len);

@@ -7,7 +7,7 @@
 #ifndef STRESS_THIRD_H
 #define STRESS_THIRD_H
 
-#include "stress.h"
+#include "chain.h"
 
 #define THIRD_PAGES 32
 
@@ -43,6 +43,7 @@ struct third_plan {
 	void (*prepare)(struct third *t);
 	unsigned int step; /* pages from one to the next; 0: 2 */
 	bool guarded; /* pages go away: only who holds the lock may look */
+	bool led; /* the mover says which pages are next, see third.first */
 	bool still; /* ... who has not must not write */
 	bool idle; /* most pages are left alone for some time */
 	bool few; /* only a few different turns, so that pages are the same */
@@ -59,6 +60,13 @@ struct third {
 	struct ibv_mr *mr;
 	_Atomic bool stop;
 	_Atomic unsigned int window; /* first page in use, if .idle */
+
+	/*
+	 * If .led: .broken pages from .first on have been copied since they
+	 * were shared, and nobody else writes to the others. The peer reads
+	 * the next one all the time, so that it has a read-only entry.
+	 */
+	_Atomic unsigned int first, broken, looking;
 
 	/* What must be there: by those who did it. */
 	struct {
@@ -122,24 +130,19 @@ static inline void third_unlock(struct third *t, unsigned int page)
 
 /* By the mover: counts the frames that have changed since the last time. */
 void third_count(struct third *t);
+/* The mover copies the pages of a .led plan, one by one. */
+void third_lead(struct third *t, struct rng *g);
 unsigned int third_pick(const struct third *t, struct rng *g);
 void third_run(struct run *r, const struct third_plan *plan);
 
 /* thirddev.c: the device's side; one QP pair and a buffer. */
 struct third_device {
 	struct third *t;
-	struct rd_qp peer, owner;
-	uint8_t *buf;
-	struct ibv_mr *mr;
+	struct chain c;
 	struct rng rng;
-	struct ibv_send_wr wr[80];
-	struct ibv_sge sge[80];
-	unsigned int n;
-	uint64_t accesses;
 };
 
 void third_device_open(struct third_device *d, struct third *t, uint64_t seed);
-void third_device_close(struct third_device *d);
 void third_device_round(struct third_device *d);
 /* One page whose lock is the CPU's: the peer takes this turn. */
 void third_device_turn(struct third_device *d, unsigned int page);

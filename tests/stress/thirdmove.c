@@ -45,12 +45,6 @@ static unsigned long number_in(const char *path)
 	return n;
 }
 
-static void add_to_page(struct third *t, unsigned int page)
-{
-	__atomic_add_fetch(&shared_at(t, page)->mover, 1, __ATOMIC_SEQ_CST);
-	t->is[page].mover++;
-}
-
 /* --- fork, and copy on write by another thread -------------------- */
 
 /* The pages between stay where they are: they tell what the others missed. */
@@ -65,24 +59,22 @@ static void keep_from_fork(struct third *t)
 }
 
 /*
- * While a child has the pages, whoever writes first gets a copy: most of the
- * time the mover, so that the CPU's thread does not wait in the kernel.
+ * While a child has the pages, whoever writes first gets a copy: the mover, so
+ * that the CPU's thread does not wait in the kernel.
  */
 static bool move_by_fork(struct third *t, struct rng *g)
 {
-	pid_t pid = fork();
-	unsigned int i, first = rnd(g);
+	pid_t pid;
 
+	atomic_store(&t->first, below(g, THIRD_PAGES));
+	pid = fork();
 	if (!pid)
 		for (;;)
 			pause();
 	if (pid < 0)
 		return false;
-	usleep(below(g, 300));
-	for (i = 0; i < THIRD_PAGES; i++)
-		if (!one_in(g, 8))
-			add_to_page(t, (first + i) % THIRD_PAGES);
-	usleep(below(g, 200));
+	atomic_store(&t->broken, 0);
+	third_lead(t, g);
 	kill(pid, SIGKILL);
 	if (waitpid(pid, NULL, 0) != pid)
 		fail(t->run, "waitpid: %s", strerror(errno));
@@ -93,8 +85,9 @@ static void fork_run(struct run *r)
 {
 	static const struct third_plan plan = {
 		.move = move_by_fork,
+		.led = true,
 		.prepare = keep_from_fork,
-		.min_moves = 200,
+		.min_moves = 64,
 	};
 
 	third_run(r, &plan);
@@ -153,15 +146,14 @@ static bool back_to_file(struct third *t, unsigned int page)
 /* All of them at once, and then the mover is who gets most of the copies. */
 static bool move_by_copy(struct third *t, struct rng *g)
 {
-	unsigned int i, first = rnd(g), happened = 0;
+	unsigned int i, happened = 0;
 
+	atomic_store(&t->first, below(g, THIRD_PAGES));
 	for (i = 0; i < THIRD_PAGES; i++)
 		happened += back_to_file(t, i);
+	atomic_store(&t->broken, 0);
 	third_count(t);
-	usleep(below(g, 300));
-	for (i = 0; i < THIRD_PAGES; i++)
-		if (!one_in(g, 4))
-			add_to_page(t, (first + i) % THIRD_PAGES);
+	third_lead(t, g);
 	return happened;
 }
 
@@ -170,8 +162,9 @@ static void copy_run(struct run *r)
 	static const struct third_plan plan = {
 		.move = move_by_copy,
 		.prepare = map_file,
+		.led = true,
 		.still = true,
-		.min_moves = 500,
+		.min_moves = 64,
 	};
 
 	third_run(r, &plan);
