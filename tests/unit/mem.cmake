@@ -11,7 +11,8 @@ list(TRANSFORM mem_sources PREPEND "${mem_dir}/mem/")
 list(TRANSFORM mem_sources APPEND .c)
 list(APPEND mem_sources "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_base.c" "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_mm.c"
 	"${CMAKE_CURRENT_SOURCE_DIR}/shim/fake_mm.c" "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_mutant.c"
-	"${CMAKE_CURRENT_SOURCE_DIR}/mem_model.c")
+	"${CMAKE_CURRENT_SOURCE_DIR}/mem_model.c" "${CMAKE_CURRENT_SOURCE_DIR}/mem_model_dev.c"
+	"${CMAKE_CURRENT_SOURCE_DIR}/mem_model_mm.c")
 set(mem_includes "${CMAKE_CURRENT_SOURCE_DIR}/shim" "${mem_dir}" "${mem_dir}/mem" "${CMAKE_CURRENT_SOURCE_DIR}")
 
 # for tests/fuzz
