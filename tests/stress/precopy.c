@@ -101,6 +101,7 @@ static void start(struct run *r)
 		.field = { field_anon(r, PAGES), field_pinned(r, 32) },
 		.fields = 2,
 		.threads = THREADS,
+		.depth = DEPTH,
 		/* What is dirty is dirty by the device. */
 		.ops = OPS_ALL & ~OP(STORE),
 	};

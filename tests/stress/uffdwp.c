@@ -263,3 +263,93 @@ SCENARIO(uffd_minor) = {
 	.run = minor_run,
 	.hooks = CLEAR,
 };
+
+/* --- pages that are moved away ------------------------------------ */
+
+#ifndef UFFDIO_MOVE
+#define UFFD_FEATURE_MOVE (1 << 16)
+struct uffdio_move {
+	__u64 dst, src, len, mode;
+	__s64 move;
+};
+#define UFFDIO_MOVE _IOWR(UFFDIO, 0x05, struct uffdio_move)
+#endif
+
+static uint8_t *aside; /* as many pages, empty but during an event */
+
+static const char *move_missing(void)
+{
+	return feature_missing(UFFD_FEATURE_MOVE,
+			       "userfaultfd without UFFDIO_MOVE (Linux 6.8)");
+}
+
+/* Nothing to do: who waits is woken when the page is back. */
+static void wait_for_it(const struct uffd_msg *msg)
+{
+	(void)msg;
+}
+
+/* Not while somebody has a reference: then again. */
+static bool move_page(void *dst, void *src, unsigned int tries)
+{
+	struct uffdio_move m = { .dst = (uintptr_t)dst,
+				 .src = (uintptr_t)src,
+				 .len = PAGE };
+
+	while (ioctl(uffd.fd, UFFDIO_MOVE, &m)) {
+		if ((errno != EBUSY && errno != EAGAIN) || !tries--)
+			return false;
+		usleep(50);
+	}
+	return true;
+}
+
+static bool away_and_back(struct field *f, const struct range *g,
+			  struct rng *rng)
+{
+	bool away[16];
+	unsigned int i, n = 0;
+
+	for (i = 0; i < g->n; i++) {
+		away[i] = move_page(aside + i * PAGE, g->at + i * PAGE, 20);
+		n += away[i];
+	}
+	usleep(below(rng, 1000));
+	for (i = 0; i < g->n; i++)
+		if (away[i] &&
+		    !move_page(g->at + i * PAGE, aside + i * PAGE, 10000))
+			fail(f->run, "UFFDIO_MOVE back: %s", strerror(errno));
+	return n;
+}
+
+static void move_run(struct run *r)
+{
+	static const struct event events[] = {
+		{ .name = "UFFDIO_MOVE", .fn = away_and_back }, {}
+	};
+	struct engine e = { .run = r, .events = events, .pause_us = 5000 };
+	struct uffdio_register reg = { .range.len = PAGES * PAGE,
+				       .mode = UFFDIO_REGISTER_MODE_MISSING };
+	uint8_t *p = map_anon(PAGES * PAGE);
+
+	aside = map_anon(PAGES * PAGE);
+	memset(p, 0, PAGES * PAGE);
+	handler_start(r, UFFD_FEATURE_MOVE, UFFDIO_REGISTER_MODE_MISSING, p,
+		      wait_for_it);
+	reg.range.start = (uintptr_t)aside;
+	if (ioctl(uffd.fd, UFFDIO_REGISTER, &reg))
+		die("userfaultfd: %s", strerror(errno));
+	e.field[0] = field_over(r, "moved", p, PAGES);
+	e.field[1] = field_pinned(r, 32);
+	field_register(e.field[0], 0);
+	run_watched(&e);
+}
+
+SCENARIO(uffd_move) = {
+	.name = "uffd-move",
+	.rows = "35",
+	.what = "a page that is moved away takes all its bytes, and back",
+	.missing = move_missing,
+	.run = move_run,
+	.hooks = CLEAR,
+};
