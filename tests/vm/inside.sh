@@ -22,7 +22,7 @@ finish() {
 # init has mounted what is needed.
 set_up() {
 	export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=$JOB_TERM LC_ALL=C.UTF-8
-	export SOFTODP_GUEST=1 SD_DRIVER=$JOB_DRIVER SD_KERNEL=$JOB_KERNEL SD_MODE=$JOB_MODE
+	export SOFTODP_GUEST=1 SD_DRIVER=$JOB_DRIVER SD_KERNEL=$JOB_KERNEL SD_MODE=$JOB_MODE SD_SLOW=$JOB_SLOW
 	umask 022
 	ulimit -c 0
 	[ ! -w /sys/kernel/debug/kcsan ] || echo on >/sys/kernel/debug/kcsan

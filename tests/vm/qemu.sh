@@ -83,7 +83,7 @@ vm_first() {
 # vm_boot: from the VM_ variables of vm's options; the log folder is VM_LOG, the job file VM_JOB.
 # Sets VM_STATUS to what the guest reported, to 'silent' if it ended without a report, 'time-out' if it had to be ended.
 vm_boot() {
-	local accel cpu=max,-la57 machine=pc append rc=0 args=() disk n=0
+	local accel cpu=max,-la57 machine=pc smp=$VM_SMP append rc=0 args=() disk n=0
 	local terminal=(-serial "file:$VM_LOG/console.log")
 	accel=$(vm_accel)
 	append="console=ttyS0 panic=-1 oops=panic quiet mitigations=off page_poison=1 log_buf_len=4M net.ifnames=0"
@@ -91,12 +91,14 @@ vm_boot() {
 	if kernel_checked "$K_NAME"; then
 		# ACPI costs minutes there.
 		machine=pc,acpi=off
+		# Without it CPUs are found in a table that names one for each socket.
+		smp+=,sockets=$VM_SMP,cores=1,threads=1
 		append+=" kasan_multi_shot kmemleak=on"
 	fi
 	if [ -n "$VM_ICOUNT" ]; then
 		# Guest time counts instructions. "rep movs" would count one a byte: without erms copying is loops again.
 		args+=(-accel tcg,thread=single -icount shift=0,sleep=off)
-		cpu=max,-erms VM_SMP=1
+		cpu=max,-erms smp=1
 		append+=" nokaslr"
 	elif [ "$accel" = kvm ]; then
 		args+=(-accel kvm)
@@ -119,7 +121,7 @@ vm_boot() {
 	local reader=$!
 	local run=(timeout --foreground -k 5 "$VM_TIMEOUT")
 	[ "$VM_KIND" != shell ] || run=()
-	"${run[@]}" qemu-system-x86_64 "${args[@]}" -cpu "$cpu" -machine "$machine" -m "$VM_MEM" -smp "$VM_SMP" \
+	"${run[@]}" qemu-system-x86_64 "${args[@]}" -cpu "$cpu" -machine "$machine" -m "$VM_MEM" -smp "$smp" \
 		-nodefaults -display none -no-reboot \
 		-kernel "$K_IMAGE" -initrd "$(vm_initramfs)" -append "$append $VM_APPEND" \
 		-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap" \

@@ -12,7 +12,7 @@ traffic_start() {
 	rm -f "$READY"
 	"$SD_BIN/traffic" --dev sodp0 --ready "$READY" "$@" &
 	TRAFFIC=$!
-	sd_wait 90 test -e "$READY" # a debug kernel takes its time with many queue pairs
+	sd_wait $((30 * ${SD_SLOW:-1})) test -e "$READY"
 }
 
 # bounded SECONDS COMMAND...: the command succeeds within that time.
