@@ -29,7 +29,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_random, bed_up, bed_down),
 	};
 	int first = argc > 1 ? atoi(argv[1]) : 1;
-	int seeds = argc > 2 ? atoi(argv[2]) : argc > 1 ? 1 : 300;
+	int seeds = argc > 2 ? atoi(argv[2]) : argc > 1 ? 1 : 80;
 	int seed, failed = 0;
 
 	for (seed = first; seed < first + seeds && !failed; seed++) {
