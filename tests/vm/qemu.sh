@@ -43,7 +43,9 @@ vm_initramfs() {
 vm_lock() {
 	local base=/var/lock/softodp-vm.lock file waited=0 slot slots ticket
 	# More than one at a time is for machines with cores to spare: a number in the cache folder, or in the environment.
-	slots=${SD_VM_SLOTS:-$(cat "$SD_CACHE/vm-slots" 2>/dev/null || echo 1)}
+	# A zero there closes it for everybody.
+	slots=$(cat "$SD_CACHE/vm-slots" 2>/dev/null || echo 1)
+	[ "$slots" = 0 ] || slots=${SD_VM_SLOTS:-$slots}
 	[ "$slots" -gt 0 ] || die "no guests on this machine for now: $(cat "$SD_CACHE/vm-closed" 2>/dev/null || echo "$SD_CACHE/vm-slots is 0")"
 	{ : >>"$base"; } 2>/dev/null || base=$SD_CACHE/lock/vm
 	mkdir -p -m 1777 "$base.queue"
