@@ -183,6 +183,12 @@ void third_count(struct third *t)
 	}
 }
 
+void third_add(struct third *t, unsigned int page)
+{
+	__atomic_add_fetch(&shared_at(t, page)->mover, 1, __ATOMIC_SEQ_CST);
+	t->is[page].mover++;
+}
+
 void third_lead(struct third *t, struct rng *g)
 {
 	unsigned int i, page, tries;
@@ -196,9 +202,7 @@ void third_lead(struct third *t, struct rng *g)
 		}
 		usleep(below(g, 1000));
 		atomic_store(&t->broken, i + 1);
-		__atomic_add_fetch(&shared_at(t, page)->mover, 1,
-				   __ATOMIC_SEQ_CST);
-		t->is[page].mover++;
+		third_add(t, page);
 	}
 }
 

@@ -130,6 +130,8 @@ static inline void third_unlock(struct third *t, unsigned int page)
 
 /* By the mover: counts the frames that have changed since the last time. */
 void third_count(struct third *t);
+/* The mover writes to a page: whoever does first has a copy. */
+void third_add(struct third *t, unsigned int page);
 /* The mover copies the pages of a .led plan, one by one. */
 void third_lead(struct third *t, struct rng *g);
 unsigned int third_pick(const struct third *t, struct rng *g);

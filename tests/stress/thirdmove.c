@@ -146,14 +146,17 @@ static bool back_to_file(struct third *t, unsigned int page)
 /* All of them at once, and then the mover is who gets most of the copies. */
 static bool move_by_copy(struct third *t, struct rng *g)
 {
-	unsigned int i, happened = 0;
+	unsigned int i, page, first = rnd(g), happened = 0;
 
-	atomic_store(&t->first, below(g, THIRD_PAGES));
 	for (i = 0; i < THIRD_PAGES; i++)
 		happened += back_to_file(t, i);
-	atomic_store(&t->broken, 0);
 	third_count(t);
-	third_lead(t, g);
+	usleep(below(g, 500));
+	for (i = 0; i < THIRD_PAGES; i++) {
+		page = (first + i) % THIRD_PAGES;
+		if (!one_in(g, 4))
+			third_add(t, page);
+	}
 	return happened;
 }
 
@@ -162,7 +165,6 @@ static void copy_run(struct run *r)
 	static const struct third_plan plan = {
 		.move = move_by_copy,
 		.prepare = map_file,
-		.led = true,
 		.still = true,
 		.min_moves = 64,
 	};
