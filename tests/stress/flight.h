@@ -21,7 +21,7 @@ struct flight {
 	uint32_t begun[BLOCK];
 	bool active[BLOCK], loose[BLOCK], disturbed;
 	int sent, received; /* status; 0 also if there is nothing to wait for */
-	uint64_t start;
+	uint64_t start, stalled;
 };
 
 struct traffic {
@@ -45,6 +45,8 @@ void flight_opens(struct flight *x);
 void flight_closed(struct flight *x);
 /* @others: it was one of several of which another ended in an error. */
 void flight_judge(struct flight *x, bool others);
+/* None of these ended, and nobody will ask again: what they did is unknown. */
+void flights_lost(struct flight *xs, unsigned int n);
 /* Ended only because its QP did. */
 bool flight_flushed(const struct flight *x);
 

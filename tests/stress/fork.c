@@ -330,15 +330,26 @@ SCENARIO(vfork) = {
 
 /* --- COW break by another thread ---------------------------------- */
 
-/* Alive for long enough that threads and device find the pages shared. */
-static bool fork_linger(struct field *f, const struct range *g, struct rng *rng)
+/*
+ * While a child shares the pages this thread breaks the sharing of one after
+ * the other, by a store that changes nothing.
+ */
+static bool fork_and_break(struct field *f, const struct range *g,
+			   struct rng *rng)
 {
-	unsigned int ms = 2 + below(rng, 10);
+	unsigned int i, ms = below(rng, 8);
+	uint64_t *word;
 	pid_t pid = fork();
 
 	if (!pid) {
 		unchanged(f->run, g->at, g->len, ms, "a child's snapshot");
 		_exit(0);
+	}
+	for (i = 0; i < f->pages; i++) {
+		word = (uint64_t *)page_at(f, i) + below(rng, PAGE / 8);
+		__atomic_fetch_add(word, 0, __ATOMIC_SEQ_CST);
+		if (one_in(rng, 4))
+			sched_yield();
 	}
 	return reap(f->run, pid);
 }
@@ -351,7 +362,7 @@ static bool fork_linger(struct field *f, const struct range *g, struct rng *rng)
 static void cow_break_run(struct run *r)
 {
 	static const struct event events[] = {
-		{ .name = "fork", .fn = fork_linger }, {}
+		{ .name = "fork", .fn = fork_and_break }, {}
 	};
 	struct engine e = {
 		.run = r,

@@ -46,6 +46,7 @@ void flight_opens(struct flight *x)
 	for (i = 0; i < x->n; i++)
 		x->active[i] = !cell_look(x->f, x->first + i, &x->begun[i]);
 	x->start = now_ms();
+	x->stalled = stalled_ms(x->f->run);
 }
 
 void flight_closed(struct flight *x)
@@ -125,6 +126,19 @@ static void was_or_is(struct flight *x, unsigned int i)
 
 	memcpy(x->f->old + at, x->f->model + at, x->f->unit);
 	cell_of(x, i)->two = true;
+}
+
+void flights_lost(struct flight *xs, unsigned int n)
+{
+	for (; n; n--, xs++) {
+		if (OPS_ATOMIC & 1U << xs->op)
+			cell_of(xs, 0)->loose = xs->off % xs->f->unit;
+		if (!(OPS_INTO & 1U << xs->op))
+			continue;
+		for (unsigned int i = 0; i < xs->n; i++)
+			was_or_is(xs, i);
+		memcpy(xs->f->model + xs->off, xs->buf, xs->len);
+	}
 }
 
 /* It ended in an error: nobody knows whether, or how far, it was done. */

@@ -33,6 +33,7 @@ static void usage(FILE *to)
 	      "  --scenario PATTERN        only these (repeat)\n"
 	      "  --seed S                  as printed by another run: the same again\n"
 	      "  --keep DIR                what a failure leaves: the driver's trace\n"
+	      "  --slow N                  accesses may take N times 2 s; default 5 on debug kernels\n"
 	      "  --json                    a summary in JSON as the last line\n"
 	      "  --list                    the scenarios, with rows of the catalogue\n",
 	      to);
@@ -145,15 +146,11 @@ static void print_json(const struct options *o)
 static void run_one(const struct options *o, unsigned int i, unsigned int ms)
 {
 	const struct scenario *sc = list[i];
-	const char *kernel = getenv("SD_KERNEL");
 	struct run *r = runs[i];
 	uint64_t start = now_ms();
 
 	r->seed = seed_of(o->seed, sc->name);
-	r->slow = kernel && (!strcmp(kernel, "debug") ||
-			     !strcmp(kernel, "kcsan")) ?
-			  5 :
-			  1;
+	r->slow = o->slow;
 	r->limit_ms = 2000 * r->slow;
 	verdicts[i] = run_scenario(o, sc, ms, r);
 	if (verdicts[i] == SKIPPED) {
@@ -230,6 +227,17 @@ static uint64_t number(const char *text, const char *what)
 	return n;
 }
 
+/* One with checkers built in takes its time. */
+static unsigned int slow_kernel(void)
+{
+	const char *kernel = getenv("SD_KERNEL");
+
+	return kernel && (!strcmp(kernel, "debug") ||
+			  !strcmp(kernel, "kcsan")) ?
+		       5 :
+		       1;
+}
+
 struct arguments {
 	struct options o;
 	uint64_t ms;
@@ -255,6 +263,9 @@ static void take_option(struct arguments *a, int c)
 		break;
 	case 'k':
 		a->o.keep = optarg;
+		break;
+	case 'w':
+		a->o.slow = number(optarg, "--slow");
 		break;
 	case 'j':
 		a->o.json = true;
@@ -285,6 +296,7 @@ int main(int argc, char **argv)
 		{ "scenario", required_argument, NULL, 'n' },
 		{ "seed", required_argument, NULL, 'S' },
 		{ "keep", required_argument, NULL, 'k' },
+		{ "slow", required_argument, NULL, 'w' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "list", no_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
@@ -293,6 +305,7 @@ int main(int argc, char **argv)
 	static struct arguments a = { .ms = 180000 };
 	int c;
 
+	a.o.slow = slow_kernel();
 	a.o.seed = mix64(time(NULL) ^ (uint64_t)getpid() << 20);
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1)
 		take_option(&a, c);
@@ -303,6 +316,8 @@ int main(int argc, char **argv)
 		die("stress: there is no such scenario; see --list");
 	if (a.list)
 		return print_list();
+	if (!a.o.slow || a.o.slow > 1000)
+		die("--slow: 1 to 1000");
 	if (!a.o.dev || !a.ms)
 		die("stress: --dev DEVICE and some time are needed; see --help");
 	return run_all(&a.o, a.ms);

@@ -198,6 +198,15 @@ static bool is_error(const struct flight *x)
 	return x->op < OP_PREFETCH && (x->sent > 0 || x->received > 0);
 }
 
+/* How long it took, the time apart for which nobody ran. */
+static uint64_t flight_ms(const struct flight *x)
+{
+	uint64_t ms = now_ms() - x->start;
+	uint64_t stalled = stalled_ms(x->f->run) - x->stalled;
+
+	return ms > stalled ? ms - stalled : 0;
+}
+
 /* One completion, if there is one, to whom it belongs. */
 static bool take_one(struct traffic *t, struct flight *xs, unsigned int n)
 {
@@ -228,8 +237,7 @@ static bool take_one(struct traffic *t, struct flight *xs, unsigned int n)
 			x->received = wc.status;
 		if (!under_way(x)) {
 			flight_closed(x);
-			note_time(t->e->run, now_ms() - x->start,
-				  op_names[x->op]);
+			note_time(t->e->run, flight_ms(x), op_names[x->op]);
 		}
 		return true;
 	}
@@ -276,6 +284,7 @@ static bool collect(struct traffic *t, struct flight *xs, unsigned int n)
 			fail(t->e->run, "%s of %u bytes never ended",
 			     op_names[xs[i].op], xs[i].len);
 			atomic_store(&t->e->stop_traffic, true);
+			flights_lost(xs, n);
 			return false;
 		}
 	}

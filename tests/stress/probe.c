@@ -33,12 +33,17 @@ void probe_close(struct probe *p)
 		munmap(p->patch, p->pages * PAGE);
 }
 
-static int done(struct probe *p, int status, enum op op, uint64_t start)
+static int done(struct probe *p, int status, enum op op, uint64_t start,
+		uint64_t stalled)
 {
+	uint64_t ms = now_ms() - start;
+
+	stalled = stalled_ms(p->run) - stalled;
 	if (status < 0)
 		fail(p->run, "a probing %s never ended", op_names[op]);
 	else
-		note_time(p->run, now_ms() - start, op_names[op]);
+		note_time(p->run, ms > stalled ? ms - stalled : 0,
+			  op_names[op]);
 	if (status)
 		rd_reconnect(&p->peer, &p->owner);
 	else
@@ -49,23 +54,23 @@ static int done(struct probe *p, int status, enum op op, uint64_t start)
 int probe_write(struct probe *p, const struct ibv_mr *mr, const void *at,
 		size_t len)
 {
-	uint64_t start = now_ms();
+	uint64_t start = now_ms(), stalled = stalled_ms(p->run);
 
 	return done(p,
 		    rd_write(&p->peer, (uintptr_t)p->buf, p->mr->lkey, len,
 			     (uintptr_t)at, mr->rkey, 10 * p->run->limit_ms),
-		    OP_WRITE, start);
+		    OP_WRITE, start, stalled);
 }
 
 int probe_read(struct probe *p, const struct ibv_mr *mr, const void *at,
 	       size_t len)
 {
-	uint64_t start = now_ms();
+	uint64_t start = now_ms(), stalled = stalled_ms(p->run);
 
 	return done(p,
 		    rd_read(&p->peer, (uintptr_t)p->buf, p->mr->lkey, len,
 			    (uintptr_t)at, mr->rkey, 10 * p->run->limit_ms),
-		    OP_READ, start);
+		    OP_READ, start, stalled);
 }
 
 static int probe(struct probe *p, const struct ibv_mr *mr, const void *at,

@@ -19,6 +19,7 @@
 #include "stress.h"
 
 #define PROGRESS_MS 5000
+#define LATE_MS	    30 /* that a sleeper of 10 ms may wake too late */
 
 void fail(struct run *r, const char *fmt, ...)
 {
@@ -68,6 +69,15 @@ void note_time(struct run *r, uint64_t ms, const char *what)
 	if (ms > r->limit_ms)
 		fail(r, "%s took %llu ms, at most %u", what,
 		     (unsigned long long)ms, r->limit_ms);
+}
+
+/*
+ * Milliseconds for which this machine ran nobody who wanted to run: an
+ * emulated one may stand still for seconds when its host is busy.
+ */
+uint64_t stalled_ms(const struct run *r)
+{
+	return atomic_load(&((struct run *)r)->stalled);
 }
 
 static uint64_t sum_ops(struct run *r)
@@ -133,10 +143,13 @@ static void print_progress(struct run *r, uint64_t ms)
 static bool wait_for(struct run *r, pid_t pid, int *status)
 {
 	unsigned int slack = (r->sc->slack_s ?: 30) * 1000 * r->slow;
-	uint64_t start = now_ms(), shown = start, now;
+	uint64_t start = now_ms(), shown = start, now = start, before;
 
 	while (waitpid(pid, status, WNOHANG) != pid) {
+		before = now;
 		now = now_ms();
+		if (now - before > 10 + LATE_MS)
+			atomic_fetch_add(&r->stalled, now - before - 10);
 		if (now - start > r->ms + slack)
 			return false;
 		if (now - shown >= PROGRESS_MS) {

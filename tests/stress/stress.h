@@ -123,6 +123,7 @@ struct run {
 	_Atomic uint64_t loose; /* accesses that met an event */
 	_Atomic uint64_t refused; /* ... and rightly ended in an error */
 	_Atomic uint64_t worst_ms;
+	_Atomic uint64_t stalled; /* see stalled_ms() */
 	_Atomic unsigned int failures;
 	_Atomic bool skipped;
 	char why[240]; /* the first failure; why it is skipped */
@@ -145,6 +146,8 @@ void note_ops(struct run *r, enum op op, uint64_t n);
 void note_events(struct run *r, uint64_t n);
 /* An access took so long; a failure if that is over the limit. */
 void note_time(struct run *r, uint64_t ms, const char *what);
+/* How long the whole machine stood still until now: not the device's fault. */
+uint64_t stalled_ms(const struct run *r);
 
 /*
  * Which hooks came between the two: the engine does this around its traffic.
@@ -406,6 +409,7 @@ void canary_stop(struct canary *c, struct run *r);
 struct options {
 	const char *dev, *keep;
 	uint64_t seed;
+	unsigned int slow;
 	bool json;
 };
 enum verdict {
