@@ -4,14 +4,17 @@
 
 #ifdef SODP_MUTANTS
 #include <linux/cache.h>
+#include <linux/delay.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
+#include <linux/random.h>
 #include <linux/string.h>
 
-#define WIDEN_MAX 1000 /* microseconds; softirqs may be off for as long */
+#define WIDEN_MAX 20000U /* microseconds; a softirq may last so long */
 
 enum sodp_mutant sodp_mutant __ro_after_init;
-unsigned int sodp_widen __ro_after_init;
+static unsigned int widen[SODP_POINTS];
+static unsigned int widens;
 
 static const struct {
 	const char *name;
@@ -55,7 +58,25 @@ static const struct kernel_param_ops mutant_ops = {
 module_param_cb(mutant, &mutant_ops, NULL, 0444);
 MODULE_PARM_DESC(mutant, "the rule to break (default: none)");
 
-static int set_widen(const char *val, const struct kernel_param *kp)
+/*
+ * Every other time, and not always the same: a race is between two of the
+ * points, and all as long as each other would be as good as none.
+ */
+void sodp_widen(enum sodp_point point)
+{
+	unsigned int most = READ_ONCE(widen[widens > 1 ? point : 0]);
+	u32 random = get_random_u32();
+
+	if (!most || !(random & 1))
+		return;
+	most = (random >> 1) % most + 1;
+	if (point <= SODP_AT_TRANSFER)
+		udelay(most);
+	else
+		usleep_range(most, most);
+}
+
+static int set_usec(const char *val, const struct kernel_param *kp)
 {
 	int err = param_set_uint_minmax(val, kp, 0, WIDEN_MAX);
 
@@ -65,11 +86,15 @@ static int set_widen(const char *val, const struct kernel_param *kp)
 	return err;
 }
 
-static const struct kernel_param_ops widen_ops = {
-	.set = set_widen,
+/* What module_param_array() wants of a type that it does not know. */
+#define param_check_usec(name, p) __param_check(name, p, unsigned int)
+
+static const struct kernel_param_ops param_ops_usec = {
+	.set = set_usec,
 	.get = param_get_uint,
 };
 
-module_param_cb(widen, &widen_ops, &sodp_widen, 0444);
-MODULE_PARM_DESC(widen, "microseconds that races stay open (default: 0)");
+module_param_array(widen, usec, &widens, 0644);
+MODULE_PARM_DESC(widen, "microseconds that races may stay open: one for all, "
+			"or leaf,transfer,install,start,end (default: 0)");
 #endif

@@ -42,7 +42,6 @@ enum sodp_mutant {
 
 #ifdef SODP_MUTANTS
 extern enum sodp_mutant sodp_mutant; /* mutant.c, or the host's shim */
-extern unsigned int sodp_widen;
 #else
 #define sodp_mutant SODP_MUTANT_NONE
 #endif
@@ -51,21 +50,24 @@ extern unsigned int sodp_widen;
 
 /*
  * Points at which nothing has to follow soon. With the parameter `widen` each
- * lasts that many microseconds longer, so that a race that a mutant opens
- * there is wide enough to be seen. This breaks no rule: with it and without a
- * mutant all tests pass.
+ * may last up to that many microseconds longer, so that a race that a mutant
+ * opens there is wide enough to be seen. This breaks no rule: with it and
+ * without a mutant all tests pass.
  */
 enum sodp_point {
 	SODP_AT_LEAF, /* a transfer has found its leaf, not its entry */
 	SODP_AT_TRANSFER, /* ... has begun */
+	/* From here on it can sleep. */
 	SODP_AT_INSTALL, /* a fault has looked pages up, not installed */
 	SODP_AT_START, /* a start hook is through */
 	SODP_AT_END, /* an end hook begins */
+	SODP_POINTS
 };
 
 #ifndef SODP_WIDEN /* the host's tests have one of their own */
 #ifdef SODP_MUTANTS
-#define SODP_WIDEN(point) udelay(sodp_widen)
+void sodp_widen(enum sodp_point point);
+#define SODP_WIDEN(point) sodp_widen(SODP_AT_##point)
 #else
 #define SODP_WIDEN(point) ((void)SODP_AT_##point)
 #endif

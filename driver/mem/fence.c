@@ -176,7 +176,8 @@ static int fence_start(struct mmu_notifier *mn,
 		waited = sweep_regions(smm, range->start, last, blockable);
 	spin_unlock(&smm->lock);
 
-	SODP_WIDEN(START);
+	if (blockable)
+		SODP_WIDEN(START);
 	sodp_mem_count(mem, SODP_CNT_FENCE_HOOKS, 1);
 	sodp_mem_count(mem, counter_of(range->event), 1);
 	if (!blockable)
@@ -194,7 +195,8 @@ static void fence_end(struct mmu_notifier *mn,
 	unsigned long last = last_of(range->start, range->end);
 	struct sodp_mm *smm = to_smm(mn);
 
-	SODP_WIDEN(END);
+	if (mmu_notifier_range_blockable(range))
+		SODP_WIDEN(END);
 	spin_lock(&smm->lock);
 	if (SODP_MUTANT(LATE_INVALIDATION))
 		sweep_regions(smm, range->start, last, false);

@@ -71,21 +71,12 @@ static long fault_in(struct job *job, u64 index, u64 count)
 
 /* --- phase 2 ----------------------------------------------------- */
 
-/* Charged to the owner: kworkers bypass accounting unless told otherwise. */
 static bool prepare_nodes(struct job *job, u64 index)
 {
 	unsigned int missing = sodp_table_missing(&job->region->table, index);
-	struct mem_cgroup *memcg, *old;
-	bool ok;
 
-	if (missing <= job->spares.count)
-		return true;
-	memcg = get_mem_cgroup_from_mm(job->mm);
-	old = set_active_memcg(memcg);
-	ok = sodp_spares_fill(&job->spares, missing);
-	set_active_memcg(old);
-	mem_cgroup_put(memcg);
-	return ok;
+	return missing <= job->spares.count ||
+	       sodp_spares_fill(&job->spares, missing);
 }
 
 static bool fenced(struct sodp_mm *smm, unsigned long va)
@@ -276,10 +267,10 @@ static long install_batch(struct job *job, u64 index, u64 end)
 
 	if (!prepare_nodes(job, index))
 		return -ENOMEM;
-	if (!wait_for_fence(job, va))
-		return 0;
 	if (SODP_MUTANT(DIRTY_EARLY))
 		dirty_early(job, va, count);
+	if (!wait_for_fence(job, va))
+		return 0;
 
 	spin_lock(&job->smm->lock);
 	sodp_log_sample(&job->smm->log, &sample);
@@ -411,6 +402,7 @@ static enum sodp_mem_result populate_all(struct job *job)
 enum sodp_mem_result sodp_populate(const struct sodp_populate *req)
 {
 	struct sodp_region *region = req->region;
+	struct mem_cgroup *memcg, *old;
 	enum sodp_mem_result result;
 	struct job job = {
 		.req = req,
@@ -428,9 +420,17 @@ enum sodp_mem_result sodp_populate(const struct sodp_populate *req)
 	job.mm = region->smm->mn.mm;
 	if (!mmget_not_zero(job.mm))
 		return SODP_MEM_GONE;
+	/*
+	 * Our nodes and the CPU's page tables are charged to the owner: kernel
+	 * threads bypass accounting unless told otherwise.
+	 */
+	memcg = get_mem_cgroup_from_mm(job.mm);
+	old = set_active_memcg(memcg);
 	kthread_use_mm(job.mm);
 	result = populate_all(&job);
 	kthread_unuse_mm(job.mm);
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
 	/* The last user's teardown runs our release hook; not in here. */
 	mmput_async(job.mm);
 	sodp_spares_free(&job.spares);

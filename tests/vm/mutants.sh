@@ -3,56 +3,203 @@
 
 usage() {
 	cat <<'END'
-Builds the module with one rule broken on purpose, once for each rule of driver/compat/mutant.h that the suite must
-defend, and runs the tests that should notice. A mutant that passes them all has survived: that is a failure.
+Loads the driver with one rule broken (driver/compat/mutant.h), once for each rule that the suite must defend, and runs
+the tests that should notice, in a guest of its own each. A mutant that passes them all has survived: that is a failure.
+So is a test that fails without a mutant, on the same module.
 
-Usage: tests/vm/mutants.sh [NAME]...      (without a name: every one)
+Usage: tests/vm/mutants.sh [OPTION]... [NAME]...      (a name may be a pattern; without one: every mutant)
 
-Prints which test caught which mutant; docs/testing.md has the table.
+  --repeat N    each so many times; the median of the times is printed
+  --short       only the fast ones, for everyday use
+  --kernel K    only those that are looked for on this kernel
+  --control     only the runs without a mutant
+  --list        the table: mutant, kernel, widen, seconds for a test, tests
+
+In the environment, for who works beside others: SD_MUTANT_MODULES, a folder to build the modules in, and SD_MUTANT_BIN, one
+with test programs.
+
+One TAP line for each mutant, docs/testing.md has the table of what was seen.
 END
 }
 
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
+. "$SD_VM/kernel.sh"
 
-# NAME  KERNEL  TESTS (tests/vm/guest/NAME.sh, with commas)  FLAGS
-# SLOW_COPY makes the window wide in which a transfer that nobody waits for does its harm; it breaks nothing by itself.
-mutants() {
+# MUTANT  KERNEL  WIDEN (driver/compat/mutant.c: leaf,transfer,install,start,end)  SECONDS for a test
+# TESTS, in turn until one notices (mutant_guest.sh)
+table() {
 	cat <<'END'
-NO_INVALIDATE   stock  mmevents
-NO_DRAIN        stock  mmevents  -DSODP_MUTANT_SLOW_COPY=1
-NO_RECHECK      stock  mmevents
-DIRTY_LATE      stock  mmevents
-NO_PREEMPT_OFF  debug  smoke
+no_invalidate        stock  0              10  stress:dontneed
+late_invalidation    stock  0,0,0,0,10000  20  stress:rule-third-thread
+no_drain             stock  0,5000,0,0,0   20  stress:rule-two-hooks
+drain_skip_cleared   stock  0,20000,0,0,0  60  stress:rule-two-hooks
+no_recheck           stock  0,0,5000,0,0   20  stress:dontneed
+log_only_overlap     stock  0,0,0,10000,0  20  stress:rule-range-first
+leaf_free_early      debug  1000,0,0,0,0   30  stress:rule-leaf
+dirty_early          stock  0,0,1000,5000,0  20  stress:rule-dirty
+dirty_late           stock  0              10  mmevents:madv-free
+thp_neighbour_write  stock  0              10  stress:rule-huge
+bounds_off_by_one    stock  0              10  mmevents:tiny
+stale_key            stock  0              10  stress:rule-key
+no_preempt_off       debug  0              20  guest:smoke
 END
 }
+SHORT='no_invalidate no_drain stale_key'
 
-[ "${1:-}" != --help ] || { usage; exit 0; }
-wanted=" $* " survived=0 caught=0
+modules=${SD_MUTANT_MODULES:-$SD_BUILD/mutants}
+repeat=1 wanted=() kernel='' control='' short=''
+while [ $# -gt 0 ]; do
+	case $1 in
+	--repeat) repeat=${2:?--repeat needs a number}; shift ;;
+	--only) wanted+=("${2:?--only needs a name}"); shift ;;
+	--kernel) kernel=${2:?--kernel needs a name}; shift ;;
+	--short) short=1 ;;
+	--control) control=1 ;;
+	--list) table; exit 0 ;;
+	-h | --help) usage; exit 0 ;;
+	-*) usage >&2; die "unknown option $1" ;;
+	*) wanted+=("$1") ;;
+	esac
+	shift
+done
+[[ $repeat =~ ^[1-9][0-9]*$ ]] || die "--repeat needs a number, not '$repeat'"
 
-while read -r name kernel tests flags; do
-	[ $# = 0 ] || [[ $wanted == *" $name "* ]] || continue
-	out=$SD_BUILD/mutants/$name-$kernel log=$SD_BUILD/logs/mutants/$name-$kernel
-	mkdir -p "$log"
-	say "mutant $name: building for $kernel"
-	# shellcheck disable=SC2086 # a list of words
-	"$SD_VM/module.sh" "$kernel" "$out" "-DSODP_MUTANT_$name=1" $flags >"$log/build.log" 2>&1 ||
-		die "mutant $name does not build; see $log/build.log"
-	rc=0
-	# shellcheck disable=SC2086 # lists of words
-	"$SD_VM/vm" --kernel "$kernel" --module "$out/softodp.ko" --disk 1G --timeout 900 --log "$log/guest" \
-		--label "mutant $name: " --tests ${tests//,/ } >"$log/tap" 2>&1 </dev/null || rc=$?
-	if [ "$rc" = 0 ]; then
-		warn "mutant $name SURVIVED $tests on $kernel"
-		survived=$((survived + 1))
-		continue
+# is_wanted MUTANT KERNEL
+is_wanted() {
+	local pattern
+	[ -z "$kernel" ] || [ "$2" = "$kernel" ] || return 1
+	[ -z "$short" ] || [[ " $SHORT " == *" $1 "* ]] || return 1
+	[ "${#wanted[@]}" -gt 0 ] || return 0
+	for pattern in "${wanted[@]}"; do
+		# shellcheck disable=SC2053 # the pattern is one
+		[[ $1 != $pattern ]] || return 0
+	done
+	return 1
+}
+
+number=0 passed=0 failed=0
+verdict() {
+	local ok=$1
+	shift
+	number=$((number + 1))
+	if [ "$ok" = 1 ]; then
+		passed=$((passed + 1))
+		echo "ok $number - mutants: $*"
+	else
+		failed=$((failed + 1))
+		echo "not ok $number - mutants: $*"
 	fi
-	caught=$((caught + 1))
-	by=$(grep -rhoE 'not ok [0-9]+ - [A-Za-z0-9:_ -]*' "$log/tap" "$log/guest" 2>/dev/null | sed 's/not ok [0-9]* - //' | sort -u | head -n 8 |
-		paste -sd, -)
-	say "mutant $name: caught on $kernel by ${by:-the kernel log (status $rc)}"
-	grep -hE 'memory corruption|WARNING: |BUG: ' "$log"/guest/dmesg.log 2>/dev/null | head -n 2 | sed 's/^/    /' || true
-done < <(mutants)
+}
 
-echo "mutants: $caught caught, $survived survived"
-[ "$survived" = 0 ] && [ "$caught" -gt 0 ]
+# build KERNEL: one module for all mutants.
+build() {
+	local out=$modules/$1
+	mkdir -p "$out" "$SD_BUILD/logs/mutants"
+	"$SD_VM/module.sh" "$1" "$out" -DSODP_MUTANTS=1 >"$SD_BUILD/logs/mutants/build-$1.log" 2>&1 ||
+		die "the module with mutants does not build for $1; see $SD_BUILD/logs/mutants/build-$1.log"
+}
+
+# guest LOG KERNEL MUTANT WIDEN SECONDS TEST...: sets RESULT to noticed, missed, or broken (it did not work at all), MS, BY.
+guest() {
+	local log=$1 on=$2 mutant=$3 widen=$4 seconds=$5 line rest rc=0 started='' running='' test tests=0
+	shift 5
+	for test in "$@"; do
+		[[ $test == widen=* ]] || tests=$((tests + 1))
+	done
+	mkdir -p "$log"
+	RESULT=broken MS=0 BY='' SKIPPED='' LOG=$log
+	while IFS= read -r line; do
+		case $line in
+		'mutant start '*)
+			running=${line#mutant start }
+			started=${EPOCHREALTIME/./}
+			;;
+		'mutant skipped '*) SKIPPED+=" ${line#mutant skipped };" ;;
+		'mutant missed '*) tests=$((tests - 1)) running='' ;;
+		'mutant noticed '*)
+			read -r _ _ test MS rest <<<"$line"
+			RESULT=noticed BY="$test ($rest)" running=''
+			;;
+		esac
+	done < <(
+		rc=0
+		"$SD_VM/vm" --kernel "$on" --module "$modules/$on/softodp.ko" --module-args "mutant=$mutant widen=$widen" \
+			--smp 4 --disk 1G --timeout 900 --dirty-ok --log "$log/guest" -- \
+			env SD_MUTANT_BIN="${SD_MUTANT_BIN:-}" bash "$SD_VM/mutant_guest.sh" "$seconds" "$@" 2>"$log/vm.log" </dev/null || rc=$?
+		echo "$rc" >"$log/status"
+	)
+	rc=$(<"$log/status")
+	if [ -n "$running" ]; then
+		# The kernel did not live to say it.
+		RESULT=noticed MS=$(((${EPOCHREALTIME/./} - started) / 1000))
+		BY="$running (the guest ended in it: $(grep -ohE "$(. "$SD_VM/check.sh" && echo "$CHECK_BAD").*" "$log/guest/console.log" |
+			head -n 1 | cut -c1-100))"
+	elif [ "$RESULT" != noticed ] && [ "$tests" = 0 ] && [ "$rc" = 0 ]; then
+		RESULT=missed
+	fi
+}
+
+seconds_of() { printf '%d.%d' $(($1 / 1000)) $(($1 % 1000 / 100)); }
+
+# look_for MUTANT KERNEL WIDEN SECONDS TEST...: as often as asked for.
+look_for() {
+	local name=$1 on=$2 i times=() caught=0 by=''
+	shift 2
+	for ((i = 1; i <= repeat; i++)); do
+		say "mutant $name on $on$([ "$repeat" = 1 ] || echo ", $i of $repeat"): ${*:3}"
+		guest "$SD_BUILD/logs/mutants/$name-$on-$i" "$on" "$name" "$@"
+		if [ "$RESULT" = noticed ]; then
+			caught=$((caught + 1)) by=$BY
+			times+=("$MS")
+			note "noticed after $(seconds_of "$MS") s by $BY"
+		else
+			note "$RESULT${SKIPPED:+, skipped:$SKIPPED}; logs in $LOG"
+			[ "$RESULT" != broken ] || tail -n 5 "$LOG/vm.log" >&2
+		fi
+	done
+	mapfile -t times < <(printf '%s\n' "${times[@]}" | sort -n)
+	if [ "$caught" = "$repeat" ]; then
+		verdict 1 "$name on $on: noticed after $(seconds_of "${times[$((repeat / 2))]}") s$(
+			[ "$repeat" = 1 ] || echo " (median of $repeat, $(seconds_of "${times[0]}") to $(seconds_of "${times[-1]}") s)") by $by"
+	else
+		verdict 0 "$name on $on: SURVIVED ${*:3}, noticed $caught times of $repeat"
+	fi
+}
+
+# The tests for the mutants of one kernel, without a mutant, with the races as wide as for each of them.
+look_for_none() {
+	local on=$1 tests=() name k widen seconds list
+	while read -r name k widen seconds list; do
+		if [ "$k" != "$on" ] || ! is_wanted "$name" "$on"; then continue; fi
+		# shellcheck disable=SC2206 # a list of words
+		tests+=("widen=$widen" ${list//,/ })
+	done < <(table)
+	[ "${#tests[@]}" -gt 0 ] || return 0
+	say "no mutant on $on: ${tests[*]}"
+	guest "$SD_BUILD/logs/mutants/none-$on" "$on" none 0 10 "${tests[@]}"
+	case $RESULT in
+	missed) verdict 1 "none on $on: all tests pass${SKIPPED:+ (skipped:$SKIPPED)}" ;;
+	noticed) verdict 0 "none on $on: ACCUSED by $BY" ;;
+	*) verdict 0 "none on $on: did not run, see $LOG" ;;
+	esac
+}
+
+mapfile -t kernels < <(table | while read -r name on _; do
+	if is_wanted "$name" "$on"; then echo "$on"; fi
+done | sort -ru)
+[ "${#kernels[@]}" -gt 0 ] || die "no such mutant; see --list"
+for on in "${kernels[@]}"; do
+	build "$on"
+	look_for_none "$on"
+done
+if [ -z "$control" ]; then
+	while read -r -u 4 name on widen seconds list; do
+		is_wanted "$name" "$on" || continue
+		# shellcheck disable=SC2086 # a list of words
+		look_for "$name" "$on" "$widen" "$seconds" ${list//,/ }
+	done 4< <(table)
+fi
+echo "1..$number"
+say "mutants: $passed passed, $failed failed"
+[ "$failed" = 0 ]
