@@ -196,6 +196,8 @@ static void squeeze_in_group(struct run *r)
 		.ops = NO_STORES,
 	};
 
+	/* The kernel holds up who is above memory.high, for 2 s at most. */
+	r->limit_ms += 4000;
 	engine_run_counting(&e, swapped);
 }
 
