@@ -7,7 +7,7 @@ Fuzzes parts of the driver on the host with libFuzzer, its files as they are, un
 
 Usage: tests/fuzz/run.sh [TARGET...] [--runs N | --seconds N] [OPTION]...
 
-  TARGET           of: parse mem rc (default: each of them)
+  TARGET           of: parse mem rc pair (default: each of them)
   --runs N         so many inputs for each target
   --seconds N      or so long (default 60)
   --seed S         of the fuzzer's own choices; it prints the one that it took
@@ -26,7 +26,7 @@ here=$(cd "$(dirname "$0")" && pwd -P)
 root=$(cd "$here/../.." && pwd -P)
 . "$root/tests/vm/common.sh"
 build=$root/build results=$here/RESULTS keep=1 seed=0 limit=(-max_total_time=60) targets=()
-declare -A max_len=([parse]=256 [mem]=1024 [rc]=1024)
+declare -A max_len=([parse]=256 [mem]=1024 [rc]=1024 [pair]=1024)
 # What the committed corpus of a target may take.
 corpus_bytes=$((80 * 1024)) corpus_files=200
 
@@ -49,7 +49,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[ "${#targets[@]}" -gt 0 ] || targets=(parse mem rc)
+[ "${#targets[@]}" -gt 0 ] || targets=(parse mem rc pair)
 command -v clang >/dev/null || die "clang is not installed"
 
 # The hash that git gives (or would give) to driver/ as it is now.
