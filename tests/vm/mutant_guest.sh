@@ -34,7 +34,8 @@ command_of() {
 
 # The first complaint of the kernel after the marker, as soon as it is there.
 listen() {
-	sed -u "1,/softodp-run: $1: start/d" /dev/kmsg | grep --line-buffered -vE "$CHECK_FINE" |
+	# shellcheck disable=SC2002 # a record is read as a whole or not at all
+	cat /dev/kmsg | sed -u "1,/softodp-run: $1: start/d" | grep --line-buffered -vE "$CHECK_FINE" |
 		grep --line-buffered -m 1 -E "$CHECK_BAD" >$complaint
 }
 
