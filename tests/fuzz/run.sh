@@ -134,7 +134,8 @@ for target in "${targets[@]}"; do
 	cmake --build "$build" --target "fuzz_${target}_target" "fuzz_${target}_replay" >"$build/fuzz/build-$target.log" 2>&1 ||
 		{ tail -n 25 "$build/fuzz/build-$target.log" >&2; die "fuzz_$target does not build"; }
 done
-hash=$(driver_hash)
+hash=''
+[ -z "$keep" ] || hash=$(driver_hash)
 failed=0
 for target in "${targets[@]}"; do
 	fuzz "$target" || failed=1
