@@ -181,6 +181,8 @@ static const char *nodes_missing(void)
 		       NULL;
 }
 
+#define LONG_RUN 10000 /* ms */
+
 static bool move_some(struct field *f, const struct range *g, struct rng *rng)
 {
 	void *at[64];
@@ -219,18 +221,26 @@ static bool bind_part(struct field *f, const struct range *g, struct rng *rng)
 
 static void nodes_run(struct run *r)
 {
-	static const struct event events[] = {
+	static const struct event all[] = {
+		{ .name = "migrate_pages",
+		  .fn = move_all,
+		  .flags = EV_WHOLE | EV_ALONE },
 		{ .name = "move_pages",
 		  .fn = move_some,
 		  .max = 64,
 		  .weight = 60 },
 		{ .name = "mbind", .fn = bind_part, .weight = 30 },
-		{ .name = "migrate_pages",
-		  .fn = move_all,
-		  .flags = EV_WHOLE | EV_ALONE },
 		{}
 	};
+	/*
+	 * Moving the whole process takes up to half a minute, emulated, in
+	 * which pages are away for seconds: for long runs, with patience.
+	 */
+	const bool long_run = r->ms >= LONG_RUN;
+	const struct event *events = long_run ? all : all + 1;
 
+	if (long_run)
+		r->limit_ms *= 5;
 	run_moving(r, field_anon(r, 128), events, migrated, 0);
 }
 

@@ -120,12 +120,14 @@ static void *assault_main(void *arg)
 						      a->o->rkey,
 						      10 * r->limit_ms);
 		note_time(r, now_ms() - start, "an access of a dying owner");
+		/* Where each fault is held, the one that ends in an error. */
+		if (status >= 0)
+			note_ops(r, write ? OP_WRITE : OP_READ, 1);
 		if (status) {
 			atomic_store(&a->status, status < 0 ? 1000 : status);
 			break;
 		}
 		atomic_fetch_add(&a->done, 1);
-		note_ops(r, write ? OP_WRITE : OP_READ, 1);
 	}
 	return NULL;
 }
