@@ -24,7 +24,7 @@
 
 #define LENGTH	 (1ULL << 40)
 #define STRIDE	 (2ULL << 20)
-#define LIMIT	 (64ULL << 20)
+#define LIMIT	 (32ULL << 20)
 #define EVERY	 64 /* spots between two reports */
 #define PATIENCE 60000 /* ms */
 
