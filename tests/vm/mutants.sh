@@ -42,7 +42,7 @@ dirty_late           stock  0              10  mmevents:madv-free
 thp_neighbour_write  stock  0              10  stress:rule-huge
 bounds_off_by_one    stock  0              10  mmevents:tiny
 stale_key            stock  0              10  stress:rule-key
-no_preempt_off       debug  0              20  guest:smoke
+no_preempt_off       debug  0              20  mmevents:tiny
 END
 }
 SHORT='late_invalidation stale_key'
