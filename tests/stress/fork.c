@@ -178,12 +178,8 @@ static void fork_read_only_run(struct run *r)
 		{ .name = "fork, READ", .fn = fork_read_first }, {}
 	};
 	struct field *f = field_anon(r, 64);
-	struct probe p;
 
-	probe_open(&p, r, 8);
-	f->arg = &p;
-	run_events(r, f, events);
-	probe_close(&p);
+	run_probed(r, f, events, 8);
 }
 
 SCENARIO(fork_read_only) = {

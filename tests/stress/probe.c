@@ -144,3 +144,14 @@ bool unchanged(struct run *r, const void *at, size_t len, unsigned int ms,
 	fail(r, "%s changed, at byte %zd of %zu", what, bad, len);
 	return false;
 }
+
+void run_probed(struct run *r, struct field *f, const struct event *events,
+		unsigned int patch_pages)
+{
+	struct probe p;
+
+	probe_open(&p, r, patch_pages);
+	f->arg = &p;
+	run_events(r, f, events);
+	probe_close(&p);
+}

@@ -27,6 +27,9 @@ struct probe {
 /* With a patch of so many pages; 0: none. */
 void probe_open(struct probe *p, struct run *r, unsigned int patch_pages);
 void probe_close(struct probe *p);
+/* run_events() with a probe, open as long as that, as the field's arg. */
+void run_probed(struct run *r, struct field *f, const struct event *events,
+		unsigned int patch_pages);
 
 /*
  * The peer's buffer, from its beginning, to or from @at. The status of the

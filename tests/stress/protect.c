@@ -69,12 +69,8 @@ static void mprotect_run(struct run *r)
 		{}
 	};
 	struct field *f = field_anon(r, 128);
-	struct probe p;
 
-	probe_open(&p, r, 4);
-	f->arg = &p;
-	run_events(r, f, events);
-	probe_close(&p);
+	run_probed(r, f, events, 4);
 }
 
 SCENARIO(mprotect) = {

@@ -44,12 +44,8 @@ static void munmap_run(struct run *r)
 		{}
 	};
 	struct field *f = field_anon(r, 64);
-	struct probe p;
 
-	probe_open(&p, r, 0);
-	f->arg = &p;
-	run_events(r, f, events);
-	probe_close(&p);
+	run_probed(r, f, events, 0);
 }
 
 SCENARIO(munmap) = {
@@ -100,12 +96,8 @@ static void munmap_hole_run(struct run *r)
 		{}
 	};
 	struct field *f = field_anon(r, 128);
-	struct probe p;
 
-	probe_open(&p, r, 3);
-	f->arg = &p;
-	run_events(r, f, events);
-	probe_close(&p);
+	run_probed(r, f, events, 3);
 }
 
 SCENARIO(munmap_hole) = {
@@ -194,12 +186,8 @@ static void munmap_mmap_run(struct run *r)
 		{}
 	};
 	struct field *f = field_anon(r, 128);
-	struct probe p;
 
-	probe_open(&p, r, 4);
-	f->arg = &p;
-	run_events(r, f, events);
-	probe_close(&p);
+	run_probed(r, f, events, 4);
 }
 
 SCENARIO(munmap_mmap) = {
@@ -256,7 +244,6 @@ static void brk_run(struct run *r)
 	};
 	const size_t len = 64 * PAGE;
 	struct field *f;
-	struct probe p;
 	uint8_t *at;
 
 	/* What malloc() will need, before its heap is shut in by ours. */
@@ -269,10 +256,7 @@ static void brk_run(struct run *r)
 	madvise(at, len, MADV_NOHUGEPAGE);
 	f = field_over(r, "heap", at, len / PAGE);
 	field_register(f, 0);
-	probe_open(&p, r, 0);
-	f->arg = &p;
-	run_events(r, f, events);
-	probe_close(&p);
+	run_probed(r, f, events, 0);
 }
 
 SCENARIO(brk) = {
