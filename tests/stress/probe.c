@@ -151,6 +151,8 @@ void run_probed(struct run *r, struct field *f, const struct event *events,
 	struct probe p;
 
 	probe_open(&p, r, patch_pages);
+	/* The field does not outlive run_events(). */
+	/* cppcheck-suppress autoVariables */
 	f->arg = &p;
 	run_events(r, f, events);
 	probe_close(&p);
