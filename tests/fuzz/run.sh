@@ -25,6 +25,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
 root=$(cd "$here/../.." && pwd -P)
 . "$root/tests/vm/common.sh"
+. "$root/tests/results.sh"
 build=$root/build results=$here/RESULTS keep=1 seed=0 limit=(-max_total_time=60) targets=()
 declare -A max_len=([parse]=256 [mem]=1024 [rc]=1024 [pair]=1024)
 # What the committed corpus of a target may take.
@@ -51,29 +52,6 @@ while [ $# -gt 0 ]; do
 done
 [ "${#targets[@]}" -gt 0 ] || targets=(parse mem rc pair)
 command -v clang >/dev/null || die "clang is not installed"
-
-# The hash that git gives (or would give) to driver/ as it is now.
-driver_hash() {
-	local index
-	index=$(mktemp)
-	cp "$(git -C "$root" rev-parse --absolute-git-dir)/index" "$index"
-	GIT_INDEX_FILE=$index git -C "$root" add driver
-	GIT_INDEX_FILE=$index git -C "$root" write-tree --prefix=driver/
-	rm -f "$index"
-}
-
-# add_up HASH TARGET INPUTS CRASHES: to the row of the same sources, or a new one.
-add_up() {
-	local file
-	file=$(mktemp)
-	[ -e "$results" ] || printf '# driver/ (git tree)                       target       inputs crashes\n' >"$results"
-	awk -v hash="$1" -v target="$2" -v inputs="$3" -v crashes="$4" '
-	$1 == hash && $2 == target { inputs += $3; crashes += $4; next }
-	{ print }
-	END { printf "%-40s   %-6s %12d %7d\n", hash, target, inputs, crashes }' "$results" >"$file"
-	cat "$file" >"$results"
-	rm -f "$file"
-}
 
 # thin_out FOLDER: to the limits, evenly over small and large inputs.
 thin_out() {
@@ -122,7 +100,7 @@ fuzz() {
 	rate=$((${inputs:-0} / (SECONDS - started > 0 ? SECONDS - started : 1)))
 	echo "$target: ${inputs:-0} inputs, $rate/s, $crashes crashes"
 	if [ -n "$keep" ]; then
-		add_up "$hash" "$target" "${inputs:-0}" "$crashes"
+		results_add "$results" "driver/ (git tree), target, inputs, crashes" 2 "$hash" "$target" "${inputs:-0}" "$crashes"
 		[ "$rc" != 0 ] || keep_corpus "$target"
 	fi
 	return "$rc"
@@ -135,7 +113,7 @@ for target in "${targets[@]}"; do
 		{ tail -n 25 "$build/fuzz/build-$target.log" >&2; die "fuzz_$target does not build"; }
 done
 hash=''
-[ -z "$keep" ] || hash=$(driver_hash)
+[ -z "$keep" ] || hash=$(results_hash)
 failed=0
 for target in "${targets[@]}"; do
 	fuzz "$target" || failed=1

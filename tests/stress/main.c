@@ -117,6 +117,27 @@ static void print_summary(void)
 	}
 }
 
+/* One line for tests/stress/RESULTS: results.sh reads it. */
+static void print_total(const struct options *o, uint64_t ms)
+{
+	unsigned int i, k, verdict[3] = {};
+	uint64_t ops = 0, events = 0, faults = 0;
+
+	for (i = 0; i < count; i++) {
+		verdict[verdicts[i]]++;
+		for (k = 0; k < OPS; k++)
+			ops += runs[i]->ops[k];
+		events += runs[i]->events;
+		faults += runs[i]->faults;
+	}
+	tap_note("total: seed %#llx, %llu s, %u passed, %u failed, %u skipped, "
+		 "%llu accesses, %llu events, %llu pages in",
+		 (unsigned long long)o->seed, (unsigned long long)ms / 1000,
+		 verdict[PASSED], verdict[FAILED], verdict[SKIPPED],
+		 (unsigned long long)ops, (unsigned long long)events,
+		 (unsigned long long)faults);
+}
+
 static void print_json(const struct options *o)
 {
 	static const char *const words[] = { "passed", "failed", "skipped" };
@@ -209,6 +230,7 @@ static int run_all(const struct options *o, uint64_t ms)
 		over += took > runs[i]->ms ? took - runs[i]->ms : 0;
 	}
 	print_summary();
+	print_total(o, now_ms() - (end - ms));
 	i = tap_done();
 	if (o->json)
 		print_json(o);

@@ -50,7 +50,7 @@ run_test() {
 			why=$(sed -n 's/^SKIP: //p' "$LOG/$name.log" | tail -n 1)
 			;;
 		124) verdict=fail why="time-out after $LIMIT s" ;;
-		*) verdict=fail why="status $RC" ;;
+		*) verdict=fail why="status $RC$(first_complaint "$LOG/$name.log")" ;;
 		esac
 	fi
 	left=$(sweep 2>&1)
@@ -65,10 +65,20 @@ run_test() {
 	skip) out "ok $number - $JOB_LABEL$name # SKIP $why" ;;
 	*)
 		out "not ok $number - $JOB_LABEL$name # $took s, $why"
-		tail -n 25 "$LOG/$name.log" | sed 's/^/#   /' >"$OUT"
+		# What failed in it may be far above its end.
+		{ grep -E -m 10 "$COMPLAINT" "$LOG/$name.log"; echo ...; tail -n 25 "$LOG/$name.log"; } | sed 's/^/#   /' >"$OUT"
 		;;
 	esac
 	[ "$verdict" != fail ]
+}
+
+# What a test says of a part of it that failed, and how to see it again.
+COMPLAINT='^(not ok|FAIL)|^# again: '
+
+# first_complaint LOG: to be put behind a verdict.
+first_complaint() {
+	local line
+	line=$(grep -E -m 1 "$COMPLAINT" "$1") && echo ": ${line:0:160}"
 }
 
 # sweep: takes away what a test left, and says what did not go. Looks before it calls a program: most tests leave little,
