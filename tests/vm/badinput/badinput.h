@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "wirepeer.h"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* --- the device under test: victim.c -----------------------------------------
@@ -92,32 +94,6 @@ struct ibv_qp *rc_qp(struct ibv_pd *pd, struct ibv_cq *cq, int wrs, int sges,
 int rc_connect(struct ibv_qp *qp, const union ibv_gid *dgid, int gid_index,
 	       uint32_t dest_qpn, uint32_t rq_psn, uint32_t sq_psn, int access,
 	       int max_dest_rd_atomic);
-
-/* --- the raw peer: wirepeer.c
- * ----------------------------------------------------- */
-
-struct peer {
-	int raw; /* IP_HDRINCL, in the peer's namespace */
-	int udp; /* bound to 4791 there: what the device answers */
-	uint32_t src, dst; /* network order */
-};
-
-struct answer {
-	uint8_t opcode;
-	uint8_t syndrome;
-	uint32_t psn;
-};
-
-void peer_open(struct peer *p, const char *ns, const char *src,
-	       const char *dst);
-/* Send BTH..payload (@len without ICRC); @flip is xored into the ICRC. */
-void peer_send(struct peer *p, const uint8_t *bth, size_t len, uint32_t flip,
-	       uint32_t src_override);
-/* Cut a datagram down to @len bytes of UDP payload, no ICRC put in. */
-void peer_send_raw(struct peer *p, const uint8_t *bytes, size_t len);
-/* True: something came within @ms. */
-bool peer_recv(struct peer *p, struct answer *a, int ms);
-void peer_drain(struct peer *p);
 
 /* --- results: main.c
  * --------------------------------------------------------------- */

@@ -1,34 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* How a row of packets.c describes a packet, and who makes bytes of it:
- * craft.c. */
+/* How a row of packets.c describes a packet, and who sends it: inject.c. */
 #ifndef PACKETS_H
 #define PACKETS_H
 
 #include "badinput.h"
-
-enum op {
-	SEND_FIRST = 0,
-	SEND_MIDDLE,
-	SEND_LAST,
-	SEND_LAST_IMM,
-	SEND_ONLY,
-	SEND_ONLY_IMM,
-	WRITE_FIRST,
-	WRITE_MIDDLE,
-	WRITE_LAST,
-	WRITE_LAST_IMM,
-	WRITE_ONLY,
-	WRITE_ONLY_IMM,
-	READ_REQ,
-	READ_RESP_FIRST,
-	READ_RESP_MIDDLE,
-	READ_RESP_LAST,
-	READ_RESP_ONLY,
-	ACK,
-	ATOMIC_ACK,
-	CMP_SWAP,
-	FETCH_ADD,
-};
+#include "craft.h"
 
 enum tweak {
 	T_NONE,

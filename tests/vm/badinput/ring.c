@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * A user ring scribbled over. The rings of the public user ABI are found in
- * our own address space and filled by hand; the doorbell is rung by the write()
- * command that the provider would use.
+ * A user ring scribbled over.
  */
 #include "badinput.h"
+#include "ringmap.h"
 
 #include <pthread.h>
-#include <rdma/ib_user_verbs.h>
-#include <rdma/rdma_user_rxe.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-enum {
-	MAX_RINGS = 64
-};
 
 struct pair {
 	struct dut *dut;
@@ -28,74 +21,28 @@ struct pair {
 	size_t sq_size, rq_size;
 };
 
-/* The mappings of uverbs character devices that we have now. */
-static int find_rings(uintptr_t *starts, size_t *sizes)
+static void bell(struct ibv_qp *qp)
 {
-	FILE *f = fopen("/proc/self/maps", "r");
-	char line[512];
-	int n = 0;
-
-	if (!f)
-		die("/proc/self/maps");
-	while (fgets(line, sizeof(line), f) && n < MAX_RINGS) {
-		unsigned long start, end;
-
-		if (strstr(line, "uverbs") &&
-		    sscanf(line, "%lx-%lx", &start, &end) == 2) {
-			starts[n] = start;
-			sizes[n++] = end - start;
-		}
-	}
-	fclose(f);
-	return n;
-}
-
-/* The newest mapping: those in @now that are not in @before, by element size. */
-static struct rxe_queue_buf *new_ring(uintptr_t *before, int n, bool largest,
-				      size_t *size)
-{
-	uintptr_t now[MAX_RINGS];
-	size_t sizes[MAX_RINGS];
-	struct rxe_queue_buf *best = NULL;
-	int m = find_rings(now, sizes);
-
-	for (int i = 0; i < m; i++) {
-		struct rxe_queue_buf *q = (void *)now[i];
-		bool old = false;
-
-		for (int j = 0; j < n; j++)
-			old |= before[j] == now[i];
-		if (old)
-			continue;
-		if (!best ||
-		    (largest ? q->log2_elem_size > best->log2_elem_size :
-			       q->log2_elem_size < best->log2_elem_size)) {
-			best = q;
-			if (size)
-				*size = sizes[i];
-		}
-	}
-	if (!best)
-		die("no ring found");
-	return best;
+	if (!ring_doorbell(qp))
+		die("doorbell");
 }
 
 static void pair_open(struct pair *p, struct dut *dut)
 {
-	uintptr_t before[MAX_RINGS];
-	size_t sizes[MAX_RINGS];
-	int n = find_rings(before, sizes);
+	uintptr_t before[RING_MAX];
+	size_t sizes[RING_MAX];
+	int n = ring_list(before, sizes);
 
 	p->dut = dut;
 	p->cq[0] = ibv_create_cq(dut->ctx, 63, NULL, NULL, 0);
-	p->cq_ring = new_ring(before, n, true, NULL);
+	p->cq_ring = ring_new(before, n, true, NULL);
 	p->cq[1] = ibv_create_cq(dut->ctx, 63, NULL, NULL, 0);
-	n = find_rings(before, sizes);
+	n = ring_list(before, sizes);
 	p->qp[0] = rc_qp(dut->pd, p->cq[0], 15, 2, 64);
-	p->sq = new_ring(before, n, true, &p->sq_size);
-	n = find_rings(before, sizes);
+	p->sq = ring_new(before, n, true, &p->sq_size);
+	n = ring_list(before, sizes);
 	p->qp[1] = rc_qp(dut->pd, p->cq[1], 15, 2, 64);
-	p->rq = new_ring(before, n, false, &p->rq_size);
+	p->rq = ring_new(before, n, false, &p->rq_size);
 	for (int i = 0; i < 2; i++)
 		if (rc_connect(p->qp[i], &dut->gid, dut->gid_index,
 			       p->qp[!i]->qp_num, 7, 7,
@@ -113,40 +60,10 @@ static void pair_close(struct pair *p)
 			die("pair's end");
 }
 
-static void *slot(struct rxe_queue_buf *q, uint32_t index)
-{
-	return q->data + ((size_t)(index & q->index_mask) << q->log2_elem_size);
-}
-
-static void publish(struct rxe_queue_buf *q)
-{
-	uint32_t next = (q->producer_index + 1) & q->index_mask;
-
-	__atomic_store_n(&q->producer_index, next, __ATOMIC_RELEASE);
-}
-
-static void doorbell(struct ibv_qp *qp)
-{
-	struct {
-		struct ib_uverbs_cmd_hdr hdr;
-		struct ib_uverbs_post_send cmd;
-	} ring = {};
-	struct ib_uverbs_post_send_resp resp;
-
-	ring.hdr.command = IB_USER_VERBS_CMD_POST_SEND;
-	ring.hdr.in_words = sizeof(ring) / 4;
-	ring.hdr.out_words = sizeof(resp) / 4;
-	ring.cmd.response = (uintptr_t)&resp;
-	ring.cmd.qp_handle = qp->handle;
-	ring.cmd.wqe_size = sizeof(struct ibv_send_wr);
-	if (write(qp->context->cmd_fd, &ring, sizeof(ring)) < 0)
-		die("doorbell");
-}
-
 /* A good WRITE of 64 bytes, for rows to spoil. */
 static struct rxe_send_wqe *good_wqe(struct pair *p)
 {
-	struct rxe_send_wqe *w = slot(p->sq, p->sq->producer_index);
+	struct rxe_send_wqe *w = ring_slot(p->sq, p->sq->producer_index);
 	struct region *r = &p->dut->good_region;
 
 	memset(w, 0, sizeof(*w));
@@ -354,8 +271,8 @@ static void run_send_rows(struct dut *dut)
 			before = dut_counter(dut, send_rows[i].counter);
 		pair_open(&p, dut);
 		send_rows[i].spoil(&p, good_wqe(&p));
-		publish(p.sq);
-		doorbell(p.qp[0]);
+		ring_publish(p.sq);
+		bell(p.qp[0]);
 		got = wait_status(p.cq[0], 3000);
 		pair_close(&p);
 		usleep(20000);
@@ -400,7 +317,7 @@ static void run_recv_rows(struct dut *dut)
 		struct pair p;
 
 		pair_open(&p, dut);
-		w = slot(p.rq, p.rq->producer_index);
+		w = ring_slot(p.rq, p.rq->producer_index);
 		memset(w, 0, sizeof(*w));
 		w->dma.length = w->dma.resid = 256;
 		w->dma.num_sge = recv_rows[i].num_sge;
@@ -410,11 +327,11 @@ static void run_recv_rows(struct dut *dut)
 			.lkey = recv_rows[i].lkey ? recv_rows[i].lkey :
 						    r->mr->lkey,
 		};
-		publish(p.rq);
+		ring_publish(p.rq);
 		send = good_wqe(&p);
 		send->wr.opcode = IBV_WR_SEND;
-		publish(p.sq);
-		doorbell(p.qp[0]);
+		ring_publish(p.sq);
+		bell(p.qp[0]);
 		sender = wait_status(p.cq[0], 3000);
 		receiver = wait_status(p.cq[1], 3000);
 		pair_close(&p);
@@ -469,9 +386,9 @@ static void run_scribbler(struct dut *dut)
 		pthread_create(&thread, NULL, scribble, &s);
 		for (int i = 0; i < 10; i++) {
 			good_wqe(&p);
-			publish(p.sq);
-			publish(p.rq);
-			doorbell(p.qp[0]);
+			ring_publish(p.sq);
+			ring_publish(p.rq);
+			bell(p.qp[0]);
 		}
 		healthy &= dut_healthy(dut);
 		s.stop = true;
@@ -496,22 +413,22 @@ static void run_indices(struct dut *dut)
 				 __ATOMIC_RELEASE);
 		__atomic_store_n(&p.rq->producer_index, wild[i],
 				 __ATOMIC_RELEASE);
-		doorbell(p.qp[0]);
+		bell(p.qp[0]);
 		report(dut_healthy(dut), "ring", name, "others harmed");
 		pair_close(&p);
 	}
 	pair_open(&p, dut);
 	p.sq->log2_elem_size = 31;
 	p.sq->index_mask = 0xffffffff;
-	doorbell(p.qp[0]);
+	bell(p.qp[0]);
 	report(dut_healthy(dut), "ring", "element size and mask", "harmed");
 	pair_close(&p);
 	/* the consumer says that it is one behind: a full queue, an overflow */
 	pair_open(&p, dut);
 	p.cq_ring->consumer_index = p.cq_ring->producer_index + 1;
 	good_wqe(&p);
-	publish(p.sq);
-	doorbell(p.qp[0]);
+	ring_publish(p.sq);
+	bell(p.qp[0]);
 	report(dut_healthy(dut), "ring", "completion queue claims to be full",
 	       "others harmed");
 	pair_close(&p);

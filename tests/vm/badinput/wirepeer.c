@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The raw peer. Headers are written by hand and the ICRC is computed bit by
- * bit (IBTA annex A17: IPv4 and UDP with their variant fields as ones).
+ * Headers are written by hand and the ICRC is that of IBTA annex A17: IPv4 and
+ * UDP with their variant fields as ones.
  */
-#include "badinput.h"
+#include "wirepeer.h"
 
 #include <arpa/inet.h>
+#include <err.h>
 #include <fcntl.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,30 +32,40 @@ void peer_open(struct peer *p, const char *ns, const char *src, const char *dst)
 	snprintf(path, sizeof(path), "/var/run/netns/%s", ns);
 	there = open(path, O_RDONLY);
 	if (there < 0 || setns(there, CLONE_NEWNET))
-		die(path);
+		err(2, "%s", path);
 	p->raw = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
 	p->udp = socket(AF_INET, SOCK_DGRAM, 0);
 	if (p->raw < 0 || p->udp < 0)
-		die("socket");
+		err(2, "socket");
 	if (setsockopt(p->raw, IPPROTO_IP, IP_HDRINCL, &one, sizeof(one)))
-		die("IP_HDRINCL");
+		err(2, "IP_HDRINCL");
 	if (bind(p->udp, (struct sockaddr *)&any, sizeof(any)))
-		die("bind to port 4791");
+		err(2, "bind to port 4791");
 	if (setns(here, CLONE_NEWNET))
-		die("setns back");
+		err(2, "setns back");
 	close(here);
 	close(there);
 	inet_pton(AF_INET, src, &p->src);
 	inet_pton(AF_INET, dst, &p->dst);
 }
 
+static uint32_t table[256];
+
+static __attribute__((constructor)) void make_table(void)
+{
+	for (uint32_t i = 0; i < 256; i++) {
+		uint32_t crc = i;
+
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
+		table[i] = crc;
+	}
+}
+
 static uint32_t crc_bytes(uint32_t crc, const uint8_t *bytes, size_t n)
 {
-	while (n--) {
-		crc ^= *bytes++;
-		for (int i = 0; i < 8; i++)
-			crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
-	}
+	while (n--)
+		crc = crc >> 8 ^ table[(crc ^ *bytes++) & 0xff];
 	return crc;
 }
 
@@ -101,7 +113,7 @@ static void send_datagram(struct peer *p, uint8_t *packet, size_t payload,
 	}
 	if (sendto(p->raw, packet, len, 0, (struct sockaddr *)&to,
 		   sizeof(to)) != (ssize_t)len)
-		die("sendto");
+		err(2, "sendto");
 }
 
 void peer_send(struct peer *p, const uint8_t *bth, size_t len, uint32_t flip,
@@ -144,4 +156,11 @@ void peer_drain(struct peer *p)
 
 	while (peer_recv(p, &a, 0))
 		;
+}
+
+size_t peer_recv_bytes(struct peer *p, uint8_t *bytes, size_t room)
+{
+	ssize_t n = recv(p->udp, bytes, room, MSG_DONTWAIT);
+
+	return n > 0 ? (size_t)n : 0;
 }
