@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "guestsys.h"
 #include "probe.h"
 
 /* The end of a child: its failures are the run's already. */
@@ -310,7 +311,9 @@ static void vfork_run(struct run *r)
 
 	/* Without a zero page there is nothing to replace. */
 	memset(f->view[0].base, 0, 64 * PAGE);
+	sys_leave_pages();
 	run_events(r, f, events);
+	sys_restore();
 	if (!failed(r) && r->invalidated)
 		fail(r, "%llu pages were invalidated by nothing",
 		     (unsigned long long)r->invalidated);

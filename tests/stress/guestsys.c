@@ -83,6 +83,12 @@ bool sys_set_for_now(const char *path, const char *value)
 	return true;
 }
 
+void sys_leave_pages(void)
+{
+	sys_set_for_now("/proc/sys/kernel/numa_balancing", "0");
+	sys_set_for_now("/proc/sys/vm/compaction_proactiveness", "0");
+}
+
 void sys_restore(void)
 {
 	while (set) {

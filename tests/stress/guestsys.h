@@ -14,6 +14,8 @@ bool sys_set(const char *path, const char *fmt, ...)
 uint64_t sys_get(const char *path, uint64_t otherwise);
 /* sys_set() until sys_restore(), which the scenario calls at its end. */
 bool sys_set_for_now(const char *path, const char *value);
+/* The kernel moves pages on its own account, too: not before sys_restore(). */
+void sys_leave_pages(void);
 void sys_restore(void);
 /* Of /proc/vmstat; 0 if the kernel does not count that. */
 uint64_t vmstat(const char *name);

@@ -192,10 +192,26 @@ static bool under_way(const struct flight *x)
 	return x->sent == QUIET || x->received == QUIET;
 }
 
-/* The queue pairs are of no use any more. */
-static bool is_error(const struct flight *x)
+static bool is_cause(int status)
 {
-	return x->op < OP_PREFETCH && (x->sent > 0 || x->received > 0);
+	return status > 0 && status != IBV_WC_WR_FLUSH_ERR;
+}
+
+#define CAUSE_MS 200 /* times the slowness: from a flush to its cause */
+
+/*
+ * The queue pairs are of no use any more. A flush has a cause, which may be on
+ * its way to the other side yet; it would not arrive after both were ended.
+ */
+static bool is_error(const struct flight *x, uint64_t *flushed)
+{
+	if (x->op >= OP_PREFETCH || (x->sent <= 0 && x->received <= 0))
+		return false;
+	if (is_cause(x->sent) || is_cause(x->received))
+		return true;
+	if (!*flushed)
+		*flushed = now_ms();
+	return now_ms() - *flushed > CAUSE_MS * x->f->run->slow;
 }
 
 /* How long it took, the time apart for which nobody ran. */
@@ -260,12 +276,13 @@ static bool collect(struct traffic *t, struct flight *xs, unsigned int n)
 {
 	uint64_t end = now_ms() + 10 * t->e->run->limit_ms;
 	unsigned int i, spins = 0;
+	uint64_t flushed = 0;
 	bool broken = false;
 
 	for (;;) {
 		/* One side's error leaves the other one waiting: end both. */
 		for (i = 0; i < n && !broken; i++) {
-			if (!is_error(&xs[i]))
+			if (!is_error(&xs[i], &flushed))
 				continue;
 			broken = true;
 			rd_to_state(&t->peer, IBV_QPS_ERR);

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "guestsys.h"
 #include "probe.h"
 
 /* --- row 43 ------------------------------------------------------- */
@@ -269,7 +270,9 @@ static void nothing_run(struct run *r)
 	f->arg = wide;
 	f->view[0].mr = rd_reg(&r->dev, wide, (size_t)WIDE * PAGE,
 			       RD_ALL | IBV_ACCESS_ON_DEMAND);
+	sys_leave_pages();
 	engine_run(&e);
+	sys_restore();
 	if (!failed(r) && r->invalidated)
 		fail(r, "%llu pages were invalidated by nothing",
 		     (unsigned long long)r->invalidated);

@@ -279,7 +279,7 @@ enum verdict run_scenario(const struct options *o, const struct scenario *sc,
 	judge_run(r, &before);
 	canary_stop(canary, r);
 	if (!r->failures) {
-		left = leak_find();
+		left = leak_find(5000 * r->slow);
 		if (left)
 			fail(r, "%s", left);
 	}

@@ -438,7 +438,7 @@ extern const char *const hook_names[HOOKS];
 
 /* leak.c */
 void leak_baseline(const char *dev);
-/* What is there that was not; NULL if nothing. Waits a little for it. */
-const char *leak_find(void);
+/* What is there that was not, even after @ms; NULL if nothing. */
+const char *leak_find(unsigned int ms);
 
 #endif

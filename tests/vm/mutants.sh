@@ -85,10 +85,10 @@ verdict() {
 	number=$((number + 1))
 	if [ "$ok" = 1 ]; then
 		passed=$((passed + 1))
-		echo "ok $number - mutants: $*"
+		echo "ok $number - $*"
 	else
 		failed=$((failed + 1))
-		echo "not ok $number - mutants: $*"
+		echo "not ok $number - $*"
 	fi
 }
 
