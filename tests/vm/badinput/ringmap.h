@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 enum {
-	RING_MAX = 64,
+	RING_MAX = 256,
 };
 
 /* Mappings of uverbs devices that there are now; how many. */

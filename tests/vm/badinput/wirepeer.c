@@ -5,21 +5,22 @@
  */
 #include "wirepeer.h"
 
-#include <arpa/inet.h>
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
 	PORT = 4791,
 	SRC_PORT = 50000,
-	MAX_DATAGRAM = 8192
+	MAX_DATAGRAM = PEER_DATAGRAM,
 };
 
 void peer_open(struct peer *p, const char *ns, const char *src, const char *dst)
@@ -84,53 +85,144 @@ static uint32_t icrc(const uint8_t *packet, size_t len)
 	return ~crc_bytes(crc_bytes(0xffffffff, lrh, 8), masked, len);
 }
 
-static void send_datagram(struct peer *p, uint8_t *packet, size_t payload,
-			  uint32_t flip, bool with_icrc, uint32_t src)
+/* What is between the IP header's start and the BTH. */
+static size_t header_len(const struct datagram *d)
 {
+	return 28 + (d->options ? 4 : 0);
+}
+
+/* Fills in everything around the @payload bytes from the BTH on. */
+static size_t build(const struct peer *p, uint8_t *packet, size_t payload,
+		    const struct datagram *d)
+{
+	static const uint8_t no_operation[4] = { 1, 1, 1, 0 };
+	size_t ip_len = header_len(d) - 8;
+	size_t len = header_len(d) + payload + (d->no_icrc ? 0 : 4);
 	struct iphdr *ip = (struct iphdr *)packet;
-	struct udphdr *udp = (struct udphdr *)(packet + 20);
-	struct sockaddr_in to = { .sin_family = AF_INET,
-				  .sin_addr.s_addr = p->dst };
+	struct udphdr *udp = (struct udphdr *)(packet + ip_len);
 	static uint16_t id = 1;
-	size_t len = 28 + payload + (with_icrc ? 4 : 0);
 
 	*ip = (struct iphdr){ .version = 4,
-			      .ihl = 5,
+			      .ihl = ip_len / 4,
 			      .tot_len = htons(len),
 			      .id = htons(id++ | 1),
-			      .frag_off = htons(0x4000),
+			      .frag_off = htons(d->split ? 0 : 0x4000),
 			      .ttl = 64,
 			      .protocol = IPPROTO_UDP,
-			      .saddr = src ? src : p->src,
+			      .saddr = d->src ? d->src : p->src,
 			      .daddr = p->dst };
+	if (d->options)
+		memcpy(ip + 1, no_operation, 4);
 	*udp = (struct udphdr){ .source = htons(SRC_PORT),
 				.dest = htons(PORT),
-				.len = htons(len - 20) };
-	if (with_icrc) {
-		uint32_t crc = icrc(packet, len - 4) ^ flip;
+				.len = htons(len - ip_len + d->udp_more) };
+	if (!d->no_icrc) {
+		uint32_t crc = icrc(packet, len - 4) ^ d->flip;
 
 		memcpy(packet + len - 4, &crc, 4); /* little endian */
 	}
-	if (sendto(p->raw, packet, len, 0, (struct sockaddr *)&to,
-		   sizeof(to)) != (ssize_t)len)
-		err(2, "sendto");
+	return len;
 }
 
 void peer_send(struct peer *p, const uint8_t *bth, size_t len, uint32_t flip,
 	       uint32_t src_override)
 {
-	uint8_t packet[MAX_DATAGRAM];
+	struct datagram d = { .flip = flip, .src = src_override };
 
-	memcpy(packet + 28, bth, len);
-	send_datagram(p, packet, len, flip, true, src_override);
+	peer_send_as(p, bth, len, &d);
 }
 
 void peer_send_raw(struct peer *p, const uint8_t *bytes, size_t len)
 {
+	struct datagram d = { .no_icrc = true };
+
+	peer_send_as(p, bytes, len, &d);
+}
+
+void peer_send_as(struct peer *p, const uint8_t *bth, size_t len,
+		  const struct datagram *d)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = p->dst };
 	uint8_t packet[MAX_DATAGRAM];
 
-	memcpy(packet + 28, bytes, len);
-	send_datagram(p, packet, len, 0, false, 0);
+	memcpy(packet + header_len(d), bth, len);
+	len = build(p, packet, len, d);
+	if (sendto(p->raw, packet, len, 0, (struct sockaddr *)&to,
+		   sizeof(to)) != (ssize_t)len)
+		err(2, "sendto");
+}
+
+/* --- many at once --- */
+
+struct peer_batch *peer_batch_new(struct peer *p)
+{
+	struct peer_batch *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		err(2, "batch");
+	b->peer = p;
+	b->to = (struct sockaddr_in){ .sin_family = AF_INET,
+				      .sin_addr.s_addr = p->dst };
+	for (int i = 0; i < PEER_BATCH; i++) {
+		b->iov[i].iov_base = b->bytes[i];
+		b->msgs[i].msg_hdr = (struct msghdr){
+			.msg_name = &b->to,
+			.msg_namelen = sizeof(b->to),
+			.msg_iov = &b->iov[i],
+			.msg_iovlen = 1,
+		};
+	}
+	return b;
+}
+
+/* The last one of the batch becomes two fragments. */
+static void split(struct peer_batch *b)
+{
+	uint8_t *first = b->bytes[b->n - 1], *second = b->bytes[b->n];
+	size_t len = b->iov[b->n - 1].iov_len - 20;
+	size_t head = (len / 2) & ~7ul;
+	struct iphdr *ip = (struct iphdr *)second;
+
+	if (!head)
+		return;
+	memcpy(second, first, 20);
+	memcpy(second + 20, first + 20 + head, len - head);
+	ip->frag_off = htons(head / 8);
+	b->iov[b->n++].iov_len = 20 + len - head;
+	ip = (struct iphdr *)first;
+	ip->frag_off = htons(0x2000); /* more of them */
+	b->iov[b->n - 2].iov_len = 20 + head;
+}
+
+void peer_queue(struct peer_batch *b, const uint8_t *bth, size_t len,
+		const struct datagram *d)
+{
+	if (len > MAX_DATAGRAM - header_len(d) - 4)
+		len = MAX_DATAGRAM - header_len(d) - 4;
+	if (b->n + 2 > PEER_BATCH)
+		peer_flush(b);
+	memcpy(b->bytes[b->n] + header_len(d), bth, len);
+	b->iov[b->n].iov_len = build(b->peer, b->bytes[b->n], len, d);
+	b->n++;
+	if (d->split && !d->options)
+		split(b);
+}
+
+void peer_flush(struct peer_batch *b)
+{
+	unsigned int i = 0;
+
+	while (i < b->n) {
+		int n = sendmmsg(b->peer->raw, b->msgs + i, b->n - i, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			b->unsent++; /* this one */
+		i += n < 0 ? 1 : n;
+	}
+	b->n = 0;
 }
 
 bool peer_recv(struct peer *p, struct answer *a, int ms)

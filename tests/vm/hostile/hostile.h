@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * One process does what it should not, by a grammar and at random; others carry
+ * honest traffic meanwhile and judge it. What is common to the three kinds:
+ * peer.c (packets), program.c (rings), uverbs.c (system calls).
+ */
+#ifndef HOSTILE_H
+#define HOSTILE_H
+
+#include <stdatomic.h>
+
+#include "util.h"
+
+struct options {
+	const char *mode; /* peer, program, uverbs */
+	const char *dev;
+	const char *local_ip, *peer_ip, *peer_ns; /* peer */
+	uint64_t seed;
+	unsigned long count; /* packets, states or calls */
+	bool lie; /* the regions are larger than the judge is told */
+};
+
+/* --- chance: the same sequence for the same seed --- */
+
+struct rng {
+	uint64_t state;
+};
+
+static inline uint64_t rng_next(struct rng *r)
+{
+	r->state += 0x9e3779b97f4a7c15ULL;
+	return mix64(r->state);
+}
+
+/* 0 to @n - 1 */
+static inline uint32_t pick(struct rng *r, uint32_t n)
+{
+	return (rng_next(r) >> 32) * n >> 32;
+}
+
+static inline bool one_in(struct rng *r, uint32_t n)
+{
+	return !pick(r, n);
+}
+
+/* --- the board: what the processes of a run know of each other --- */
+
+enum {
+	HONEST_PARTIES = 2, /* a process, and a thread beside the villain */
+	HONEST_QPS = 4,
+	BREAKDOWN = 48, /* lines of what was done */
+};
+
+struct honest_score {
+	_Atomic uint64_t ops, bytes, worst_ms;
+	_Atomic uint32_t qpn[HONEST_QPS];
+	_Atomic bool running;
+};
+
+struct board {
+	_Atomic bool stop; /* honest traffic may end */
+	_Atomic uint32_t harms; /* what should not have been possible */
+	struct honest_score honest[HONEST_PARTIES];
+	_Atomic uint64_t done; /* of options.count */
+	_Atomic uint64_t checks; /* of all memory */
+	_Atomic uint64_t kinds[BREAKDOWN]; /* what was done, by kind */
+};
+
+extern struct board *board;
+
+/* One harm: it is printed, the first few of them. From any process. */
+void accuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+static inline void count_kind(unsigned int kind)
+{
+	atomic_fetch_add_explicit(&board->kinds[kind], 1, memory_order_relaxed);
+}
+
+/* --- honest.c --- */
+
+/* Traffic with every byte judged, until the board says stop. */
+void honest_run(const char *dev, struct honest_score *score, uint64_t seed);
+
+/* --- the villains: return when options.count is reached --- */
+
+struct villain {
+	const char *mode, *unit; /* what is counted */
+	void (*run)(const struct options *o);
+	const char *const *kinds; /* names of board->kinds, NULL at the end */
+	/* Judges counters of the device (census.h); NULL: nothing to judge. */
+	void (*judge)(const struct options *o);
+	bool unprivileged;
+	bool beside; /* an honest thread in the same process */
+};
+
+extern const struct villain villain_peer, villain_program, villain_uverbs;
+
+#endif
