@@ -1,98 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* Prefetch: the uverbs ioctl itself, for providers that have no advise_mr. */
+/* Prefetch, by the provider or past one that has no advise_mr. */
 #include <errno.h>
-#include <string.h>
-#include <sys/ioctl.h>
 
-#include <rdma/ib_user_ioctl_cmds.h>
-#include <rdma/ib_user_ioctl_verbs.h>
-#include <rdma/rdma_user_ioctl_cmds.h>
-#include <softodp/softodp.h>
+#include "prefetch.h"
+#include "uverbs.h"
 
 enum {
-	/* An attribute's length is 16 bits wide. */
-	MAX_SGE = 0xffff / sizeof(struct ibv_sge),
 	/* An SGE's length is 32 bits wide; keep its pieces page-aligned. */
 	RANGE_SGE = 1U << 30,
 	RANGE_BATCH = 16,
 };
 
-struct command {
-	struct ib_uverbs_ioctl_hdr hdr;
-	struct ib_uverbs_attr attrs[4];
-};
-
-static void add(struct command *cmd, uint16_t id, uint16_t len, uint64_t data)
+enum softodp_way prefetch_way(struct ibv_pd *pd)
 {
-	struct ib_uverbs_attr *attr = &cmd->attrs[cmd->hdr.num_attrs++];
-
-	attr->attr_id = id;
-	attr->len = len;
-	attr->flags = UVERBS_ATTR_F_MANDATORY;
-	attr->data = data;
-}
-
-/* 0 or an errno value. */
-static int issue(struct ibv_context *context, struct command *cmd)
-{
-	const int saved = errno;
+	/*
+	 * A flag that nobody knows: who has prefetch looks at the flags first
+	 * and says EINVAL.
+	 */
+	const uint32_t no_such = 1U << 31;
+	struct ibv_sge sge = { 0 };
 	int ret;
 
-	cmd->hdr.driver_id = RDMA_DRIVER_RXE;
-	cmd->hdr.length =
-		sizeof(cmd->hdr) + cmd->hdr.num_attrs * sizeof(cmd->attrs[0]);
-	ret = ioctl(context->cmd_fd, RDMA_VERBS_IOCTL, cmd) ? errno : 0;
-	errno = saved;
-	return ret;
-}
-
-/*
- * Does the device speak the user ABI that commands here are marked with? The
- * kernel refuses a foreign mark (EINVAL) before it looks whether there is such
- * an object (EPROTONOSUPPORT).
- */
-static int speaks_our_abi(struct ibv_context *context)
-{
-	struct command cmd = { .hdr.object_id = 0xfff };
-
-	return issue(context, &cmd) == EPROTONOSUPPORT;
+	ret = ibv_advise_mr(pd, IBV_ADVISE_MR_ADVICE_PREFETCH, no_such, &sge,
+			    1);
+	if (!prefetch_lacks(ret))
+		return SOFTODP_WAY_PROVIDER;
+	ret = uverbs_advise(pd->context->cmd_fd, pd->handle,
+			    IBV_ADVISE_MR_ADVICE_PREFETCH, no_such, &sge, 1);
+	return prefetch_lacks(ret) ? SOFTODP_WAY_NONE : SOFTODP_WAY_KERNEL;
 }
 
 static int advise(struct ibv_pd *pd, enum ibv_advise_mr_advice advice,
 		  uint32_t flags, struct ibv_sge *sg_list, uint32_t num_sge)
 {
-	struct command cmd = {
-		.hdr.object_id = UVERBS_OBJECT_MR,
-		.hdr.method_id = UVERBS_METHOD_ADVISE_MR,
-	};
+	int ret = ibv_advise_mr(pd, advice, flags, sg_list, num_sge);
 
-	add(&cmd, UVERBS_ATTR_ADVISE_MR_PD_HANDLE, 0, pd->handle);
-	add(&cmd, UVERBS_ATTR_ADVISE_MR_ADVICE, sizeof(uint64_t), advice);
-	add(&cmd, UVERBS_ATTR_ADVISE_MR_FLAGS, sizeof(uint32_t), flags);
-	/* Longer than 8 bytes, so by pointer even if there is one. */
-	add(&cmd, UVERBS_ATTR_ADVISE_MR_SGE_LIST, num_sge * sizeof(*sg_list),
-	    (uintptr_t)sg_list);
-	return issue(pd->context, &cmd);
+	if (prefetch_lacks(ret))
+		ret = uverbs_advise(pd->context->cmd_fd, pd->handle, advice,
+				    flags, sg_list, num_sge);
+	return ret;
 }
 
 int softodp_prefetch(struct ibv_pd *pd, enum ibv_advise_mr_advice advice,
 		     uint32_t flags, struct ibv_sge *sg_list, uint32_t num_sge)
 {
-	if (!num_sge)
-		return EINVAL;
-	while (num_sge) {
-		const uint32_t n = num_sge < MAX_SGE ? num_sge : MAX_SGE;
-		const int ret = advise(pd, advice, flags, sg_list, n);
+	const int saved = errno;
+	int ret = num_sge ? 0 : EINVAL;
 
-		if (ret == EINVAL && !speaks_our_abi(pd->context))
-			return ibv_advise_mr(pd, advice, flags, sg_list,
-					     num_sge);
-		if (ret)
-			return ret == EPROTONOSUPPORT ? EOPNOTSUPP : ret;
+	while (num_sge && !ret) {
+		const uint32_t n = num_sge < UVERBS_MAX_SGE ? num_sge :
+							      UVERBS_MAX_SGE;
+
+		ret = advise(pd, advice, flags, sg_list, n);
 		sg_list += n;
 		num_sge -= n;
 	}
-	return 0;
+	errno = saved;
+	return ret;
 }
 
 int softodp_prefetch_range(struct ibv_mr *mr, uint64_t iova, size_t length,

@@ -22,6 +22,10 @@ const char *softodp_reason_str(enum softodp_reason reason)
 		return "the device did not tell what it can (ibv_query_device_ex failed)";
 	case SOFTODP_REASON_ARGUMENT:
 		return "unknown flags, or flags that exclude each other";
+	case SOFTODP_REASON_NO_IMPLICIT:
+		return "the device has no region of the whole address space; register the ranges that are used";
+	case SOFTODP_REASON_NO_FEATURE:
+		return "the device lacks something that is needed (softodp_query_device tells what it has)";
 	}
 	return "unknown reason";
 }

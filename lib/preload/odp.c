@@ -3,10 +3,10 @@
  * Preloaded into a program that knows nothing of on-demand paging: what it
  * registers is registered on demand where the device can, else as it asked.
  *
- * Holds no lock and keeps nothing about devices, so that threads and forks need
- * no thought; asking the device each time costs less than the registration. It
- * is not linked with libibverbs: most processes that it gets into (the shell
- * that starts the program) have none.
+ * Keeps nothing about devices, so that threads and forks need no thought;
+ * asking the device each time costs less than the registration. It is not
+ * linked with libibverbs: most processes that it gets into (the shell that
+ * starts the program) have none.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -100,28 +100,43 @@ static void count(enum outcome outcome, const struct ibv_mr *mr,
 
 /* --- libibverbs ------------------------------------------------------------ */
 
+static _Atomic(reg_fn *) known;
+/* Held over fork(), so that no child finds the loader locked by a thread of
+ * ours that it has not got. */
+static pthread_mutex_t finding = PTHREAD_MUTEX_INITIALIZER;
+
 /*
  * The next one in the global scope, so that other preloaded libraries work; or
  * that of a libibverbs which a plugin brought and nobody else sees.
  */
+static reg_fn *look_up(void)
+{
+	static const char name[] = "ibv_reg_mr_iova2",
+			  version[] = "IBVERBS_1.8";
+	/* Never closed again: what is known must not go away. */
+	void *library = dlopen("libibverbs.so.1", RTLD_LAZY | RTLD_NOLOAD);
+	void *found = dlvsym(RTLD_NEXT, name, version);
+
+	if (!found && library)
+		found = dlvsym(library, name, version);
+	if (!found)
+		say("this libibverbs has no ibv_reg_mr_iova2: rdma-core 28 or newer is needed");
+	return (reg_fn *)found;
+}
+
 static reg_fn *find_untouched(void)
 {
-	static _Atomic(reg_fn *) known;
-	reg_fn *fn = atomic_load_explicit(&known, memory_order_relaxed);
-	void *library;
+	reg_fn *fn = atomic_load(&known);
 
 	if (fn)
 		return fn;
-	/* Never closed again: what is known must not go away. */
-	library = dlopen("libibverbs.so.1", RTLD_LAZY | RTLD_NOLOAD);
-	fn = (reg_fn *)dlvsym(RTLD_NEXT, "ibv_reg_mr_iova2", "IBVERBS_1.8");
-	if (!fn && library)
-		fn = (reg_fn *)dlvsym(library, "ibv_reg_mr_iova2",
-				      "IBVERBS_1.8");
-	if (fn)
-		atomic_store_explicit(&known, fn, memory_order_relaxed);
-	else
-		say("this libibverbs has no ibv_reg_mr_iova2: rdma-core 28 or newer is needed");
+	pthread_mutex_lock(&finding);
+	fn = atomic_load(&known);
+	if (!fn) {
+		fn = look_up();
+		atomic_store(&known, fn);
+	}
+	pthread_mutex_unlock(&finding);
 	return fn;
 }
 
@@ -197,9 +212,20 @@ struct ibv_mr *ibv_reg_mr(struct ibv_pd *pd, void *addr, size_t length,
 
 /* --- start and end --------------------------------------------------------- */
 
-/* A child answers for what it registers itself. */
-static void forget(void)
+static void before_fork(void)
 {
+	pthread_mutex_lock(&finding);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&finding);
+}
+
+/* A child answers for what it registers itself. */
+static void begin_child(void)
+{
+	after_fork();
 	for (size_t i = 0; i < OUTCOMES; i++) {
 		atomic_store(&counts[i].regions, 0);
 		atomic_store(&counts[i].bytes, 0);
@@ -210,7 +236,7 @@ static void forget(void)
 __attribute__((constructor)) static void start(void)
 {
 	settings_read(&settings);
-	pthread_atfork(NULL, NULL, forget);
+	pthread_atfork(before_fork, after_fork, begin_child);
 }
 
 __attribute__((destructor)) static void report(void)

@@ -1,60 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * softodp_reg_mr()'s choice, against a made-up device: for each row, which
- * attempts are made in which order, what comes out and with which reason.
+ * Registration: the choice of softodp_reg_mr() and softodp_register(), against
+ * a made-up device: for each row, which attempts are made in which order, what
+ * comes out and with which reason.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
+#include <unistd.h>
 
-#include <softodp/softodp.h>
-
-enum {
-	RC_ALL = IBV_ODP_SUPPORT_SEND | IBV_ODP_SUPPORT_RECV |
-		 IBV_ODP_SUPPORT_WRITE | IBV_ODP_SUPPORT_READ |
-		 IBV_ODP_SUPPORT_ATOMIC,
-	LW = IBV_ACCESS_LOCAL_WRITE,
-	RW = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE,
-	RR = IBV_ACCESS_REMOTE_READ,
-	AT = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_ATOMIC,
-	OD = IBV_ACCESS_ON_DEMAND,
-};
-
-/* The device: what it says, and what registration answers. */
-static struct {
-	uint64_t general;
-	uint32_t rc, ud;
-	int query_error, odp_error, pin_error;
-	char attempts[8]; /* o: on demand, p: pinned */
-	uint64_t iova;
-	struct ibv_mr mr;
-} device;
-
-static int query(struct ibv_context *context,
-		 const struct ibv_query_device_ex_input *input,
-		 struct ibv_device_attr_ex *attr, size_t size)
-{
-	(void)context, (void)input, (void)size;
-	attr->odp_caps.general_caps = device.general;
-	attr->odp_caps.per_transport_caps.rc_odp_caps = device.rc;
-	attr->odp_caps.per_transport_caps.ud_odp_caps = device.ud;
-	return device.query_error;
-}
-
-/* Takes the place of libibverbs' own. */
-struct ibv_mr *ibv_reg_mr_iova2(struct ibv_pd *pd, void *addr, size_t length,
-				uint64_t iova, unsigned int access)
-{
-	const int error = access & OD ? device.odp_error : device.pin_error;
-
-	(void)pd, (void)addr, (void)length;
-	device.iova = iova;
-	device.attempts[strlen(device.attempts)] = access & OD ? 'o' : 'p';
-	if (!error)
-		return &device.mr;
-	errno = error;
-	return NULL;
-}
+#include "fake.h"
 
 #define ODP	IBV_ODP_SUPPORT, RC_ALL, 0
 #define NO_ODP	0, 0, 0
@@ -126,49 +80,332 @@ static const struct row {
 
 static int check(const struct row *row)
 {
-	struct verbs_context vctx = {
-		.sz = sizeof(vctx),
-		.query_device_ex = query,
-		.context.abi_compat = __VERBS_ABI_IS_EXTENDED,
-	};
-	struct ibv_pd pd = { .context = &vctx.context };
 	struct softodp_reg_result why;
 	struct ibv_mr *mr;
-	const int untouched = ESTALE;
 
-	memset(&device, 0, sizeof(device));
-	device.general = row->general;
-	device.rc = row->rc;
-	device.ud = row->ud;
-	device.query_error = row->query_error;
-	device.odp_error = row->odp_error;
-	device.pin_error = row->pin_error;
-	errno = untouched;
-	mr = softodp_reg_mr_iova(&pd, &device, 4096, 0x5000, row->access,
+	fake_reset();
+	fake.general = row->general;
+	fake.rc = row->rc;
+	fake.ud = row->ud;
+	fake.query_error = row->query_error;
+	fake.odp_error = row->odp_error;
+	fake.pin_error = row->pin_error;
+	errno = UNTOUCHED;
+	mr = softodp_reg_mr_iova(&fake.pd, &fake, 4096, 0x5000, row->access,
 				 row->flags, &why);
 	if (!mr == (row->kind == SOFTODP_KIND_NONE) &&
-	    errno == (row->err ? row->err : untouched) &&
-	    !strcmp(device.attempts, row->attempts) && why.kind == row->kind &&
+	    errno == (row->err ? row->err : UNTOUCHED) &&
+	    !strcmp(fake.attempts, row->attempts) && why.kind == row->kind &&
 	    why.reason == row->reason && why.error == row->error &&
-	    (!device.attempts[0] || device.iova == 0x5000))
+	    (!fake.attempts[0] || fake.iova == 0x5000))
 		return 0;
 	printf("FAIL %s: attempts \"%s\" kind %d reason %d error %d errno %d\n",
-	       row->name, device.attempts, why.kind, why.reason, why.error,
+	       row->name, fake.attempts, why.kind, why.reason, why.error,
 	       errno);
 	return 1;
 }
 
+/* --- by need and want ------------------------------------------------------ */
+
+#define HAS(f) SOFTODP_##f
+
+static const struct wish {
+	const char *name;
+	uint64_t general;
+	int kernel_advise, dmabuf_error, pd_error, pin_error;
+	bool whole, softodp;
+	unsigned int flags;
+	uint32_t need, want;
+	const char *attempts;
+	enum softodp_kind kind;
+	enum softodp_reason reason;
+	uint32_t got, missing;
+	int err;
+} wishes[] = {
+	{ .name = "nothing",
+	  .general = IBV_ODP_SUPPORT,
+	  .attempts = "o",
+	  .kind = KIND(ON_DEMAND),
+	  .got = HAS(ON_DEMAND) },
+	{ .name = "pinned wanted",
+	  .general = IBV_ODP_SUPPORT,
+	  .want = HAS(PINNED),
+	  .attempts = "p",
+	  .kind = KIND(PINNED),
+	  .got = HAS(PINNED) },
+	{ .name = "pinned wanted, over the limit",
+	  .general = IBV_ODP_SUPPORT,
+	  .pin_error = ENOMEM,
+	  .want = HAS(PINNED),
+	  .attempts = "po",
+	  .kind = KIND(ON_DEMAND),
+	  .reason = WHY(MEMLOCK),
+	  .got = HAS(ON_DEMAND),
+	  .missing = HAS(PINNED) },
+	{ .name = "pinned needed, over the limit",
+	  .general = IBV_ODP_SUPPORT,
+	  .pin_error = ENOMEM,
+	  .need = HAS(PINNED),
+	  .attempts = "p",
+	  .reason = WHY(MEMLOCK),
+	  .missing = HAS(PINNED),
+	  .err = ENOMEM },
+	{ .name = "on demand needed",
+	  .need = HAS(ON_DEMAND),
+	  .attempts = "",
+	  .reason = WHY(NO_ODP),
+	  .missing = HAS(ON_DEMAND),
+	  .err = EOPNOTSUPP },
+	{ .name = "on demand wanted",
+	  .want = HAS(ON_DEMAND),
+	  .attempts = "p",
+	  .kind = KIND(PINNED),
+	  .reason = WHY(NO_ODP),
+	  .got = HAS(PINNED),
+	  .missing = HAS(ON_DEMAND) },
+	{ .name = "prefetch needed",
+	  .general = IBV_ODP_SUPPORT,
+	  .need = HAS(PREFETCH),
+	  .attempts = "o",
+	  .kind = KIND(ON_DEMAND),
+	  .got = HAS(ON_DEMAND) | HAS(PREFETCH) },
+	{ .name = "prefetch needed, none",
+	  .general = IBV_ODP_SUPPORT,
+	  .kernel_advise = EOPNOTSUPP,
+	  .need = HAS(PREFETCH),
+	  .attempts = "",
+	  .reason = WHY(NO_FEATURE),
+	  .missing = HAS(PREFETCH),
+	  .err = EOPNOTSUPP },
+	{ .name = "prefetch wanted, none",
+	  .general = IBV_ODP_SUPPORT,
+	  .kernel_advise = EOPNOTSUPP,
+	  .want = HAS(PREFETCH),
+	  .attempts = "o",
+	  .kind = KIND(ON_DEMAND),
+	  .got = HAS(ON_DEMAND),
+	  .missing = HAS(PREFETCH) },
+	{ .name = "prefetch wanted, pinned",
+	  .want = HAS(PREFETCH),
+	  .attempts = "p",
+	  .kind = KIND(PINNED),
+	  .reason = WHY(NO_ODP),
+	  .got = HAS(PINNED),
+	  .missing = HAS(PREFETCH) },
+	{ .name = "prefetch needs on demand",
+	  .need = HAS(PREFETCH),
+	  .attempts = "",
+	  .reason = WHY(NO_ODP),
+	  .missing = HAS(ON_DEMAND),
+	  .err = EOPNOTSUPP },
+	{ .name = "what cannot be found out is not there",
+	  .general = IBV_ODP_SUPPORT,
+	  .pd_error = ENOMEM,
+	  .need = HAS(PREFETCH),
+	  .attempts = "",
+	  .reason = WHY(NO_FEATURE),
+	  .missing = HAS(PREFETCH),
+	  .err = EOPNOTSUPP },
+	{ .name = "two needs, one met",
+	  .general = IBV_ODP_SUPPORT,
+	  .dmabuf_error = EOPNOTSUPP,
+	  .need = HAS(STATS) | HAS(DMABUF),
+	  .attempts = "",
+	  .reason = WHY(NO_FEATURE),
+	  .missing = HAS(DMABUF),
+	  .err = EOPNOTSUPP },
+
+	{ .name = "address space",
+	  .general = 3,
+	  .whole = true,
+	  .want = HAS(IMPLICIT),
+	  .attempts = "o",
+	  .kind = KIND(ON_DEMAND),
+	  .got = HAS(ON_DEMAND) | HAS(IMPLICIT) },
+	{ .name = "address space, not implicit",
+	  .general = IBV_ODP_SUPPORT,
+	  .whole = true,
+	  .attempts = "",
+	  .reason = WHY(NO_IMPLICIT),
+	  .err = EOPNOTSUPP },
+	{ .name = "address space of softodp, not implicit",
+	  .general = IBV_ODP_SUPPORT,
+	  .whole = true,
+	  .softodp = true,
+	  .want = HAS(IMPLICIT),
+	  .attempts = "o",
+	  .kind = KIND(ON_DEMAND),
+	  .reason = WHY(NO_IMPLICIT),
+	  .got = HAS(ON_DEMAND),
+	  .missing = HAS(IMPLICIT) },
+	{ .name = "implicit needed",
+	  .general = IBV_ODP_SUPPORT,
+	  .whole = true,
+	  .softodp = true,
+	  .need = HAS(IMPLICIT),
+	  .attempts = "",
+	  .reason = WHY(NO_IMPLICIT),
+	  .missing = HAS(ON_DEMAND) | HAS(IMPLICIT),
+	  .err = EOPNOTSUPP },
+	{ .name = "address space, no ODP",
+	  .whole = true,
+	  .softodp = true,
+	  .attempts = "",
+	  .reason = WHY(NO_ODP),
+	  .err = EOPNOTSUPP },
+
+	{ .name = "both needed",
+	  .need = HAS(ON_DEMAND) | HAS(PINNED),
+	  .attempts = "",
+	  .reason = WHY(ARGUMENT),
+	  .missing = HAS(ON_DEMAND) | HAS(PINNED),
+	  .err = EINVAL },
+	{ .name = "both wanted",
+	  .want = HAS(ON_DEMAND) | HAS(PINNED),
+	  .attempts = "",
+	  .reason = WHY(ARGUMENT),
+	  .err = EINVAL },
+	{ .name = "prefetch of pinned",
+	  .need = HAS(PREFETCH) | HAS(PINNED),
+	  .attempts = "",
+	  .reason = WHY(ARGUMENT),
+	  .missing = HAS(ON_DEMAND) | HAS(PINNED),
+	  .err = EINVAL },
+	{ .name = "no such feature",
+	  .want = 1U << 30,
+	  .attempts = "",
+	  .reason = WHY(ARGUMENT),
+	  .err = EINVAL },
+	{ .name = "address space, pinned",
+	  .whole = true,
+	  .want = HAS(PINNED),
+	  .attempts = "",
+	  .reason = WHY(ARGUMENT),
+	  .err = EINVAL },
+	{ .name = "implicit, but a range",
+	  .need = HAS(IMPLICIT),
+	  .attempts = "",
+	  .reason = WHY(ARGUMENT),
+	  .missing = HAS(ON_DEMAND) | HAS(IMPLICIT),
+	  .err = EINVAL },
+	{ .name = "address space from 0 on",
+	  .general = 3,
+	  .whole = true,
+	  .flags = F(IOVA),
+	  .attempts = "",
+	  .reason = WHY(ARGUMENT),
+	  .err = EINVAL },
+};
+
+/* Where the device is found; with a node_desc as softodp has it, or another. */
+static void set_identity(const char *dir, bool softodp)
+{
+	char path[64];
+	FILE *file;
+
+	strcpy(fake.device.ibdev_path, dir);
+	snprintf(path, sizeof(path), "%s/node_desc", dir);
+	file = fopen(path, "w");
+	if (!file)
+		exit(2);
+	fputs(softodp ? "softodp\n" : "another softodp\n", file);
+	fclose(file);
+}
+
+static int check_wish(const struct wish *wish, const char *dir)
+{
+	struct softodp_reg reg = {
+		.size = sizeof(reg),
+		.addr = wish->whole ? NULL : &fake,
+		.length = wish->whole ? SIZE_MAX : 4096,
+		.iova = 0x5000,
+		.access = RW,
+		.flags = wish->flags,
+		.need = wish->need,
+		.want = wish->want,
+	};
+	struct ibv_mr *mr;
+
+	fake_reset();
+	set_identity(dir, wish->softodp);
+	fake.general = wish->general;
+	fake.kernel_advise = wish->kernel_advise;
+	fake.dmabuf_error = wish->dmabuf_error;
+	fake.pd_error = wish->pd_error;
+	fake.pin_error = wish->pin_error;
+	errno = UNTOUCHED;
+	mr = softodp_register(&fake.pd, &reg);
+	if (!mr == !!wish->err &&
+	    errno == (wish->err ? wish->err : UNTOUCHED) &&
+	    !strcmp(fake.attempts, wish->attempts) && reg.kind == wish->kind &&
+	    reg.reason == wish->reason && reg.got == wish->got &&
+	    reg.missing == wish->missing && fake.mrs == !!mr && !fake.pds &&
+	    reg.text == softodp_reason_str(reg.reason) &&
+	    (!mr || fake.iova == (uintptr_t)reg.addr))
+		return 0;
+	printf("FAIL %s: attempts \"%s\" kind %d reason %d got %#x missing %#x errno %d\n",
+	       wish->name, fake.attempts, reg.kind, reg.reason, reg.got,
+	       reg.missing, errno);
+	return 1;
+}
+
+/* Not implicit, but as good: it reaches the highest address there is. */
+static int check_reach(const char *dir)
+{
+	struct softodp_reg reg = {
+		.size = sizeof(reg),
+		.length = SIZE_MAX,
+	};
+
+	fake_reset();
+	set_identity(dir, true);
+	return CHECK(softodp_register(&fake.pd, &reg)) ||
+	       CHECK(fake.length > (uintptr_t)&reg) || CHECK(!fake.iova);
+}
+
+static int check_size(void)
+{
+	struct softodp_reg reg = { .size = sizeof(reg) - 1 };
+
+	fake_reset();
+	return CHECK(!softodp_register(&fake.pd, &reg) && errno == EINVAL);
+}
+
+/* --- DMA-BUF --------------------------------------------------------------- */
+
+static int check_dmabuf(int answer, int wanted)
+{
+	struct ibv_mr *mr;
+
+	fake_reset();
+	fake.dmabuf_error = answer;
+	errno = UNTOUCHED;
+	mr = softodp_reg_dmabuf_mr(&fake.pd, 0, 4096, 0, 3, RW);
+	return CHECK(!mr == !!answer && errno == (answer ? wanted : UNTOUCHED));
+}
+
 int main(void)
 {
+	char dir[] = "/tmp/softodp-reg-XXXXXX";
 	int failed = 0;
 
+	if (!mkdtemp(dir) || chdir(dir))
+		return 2;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		failed += check(&rows[i]);
-	for (int reason = 0; reason <= SOFTODP_REASON_ARGUMENT; reason++)
-		if (!strcmp(softodp_reason_str(reason), "unknown reason"))
-			failed++;
-	if (strcmp(softodp_reason_str(99), "unknown reason"))
-		failed++;
+	for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++)
+		failed += check_wish(&wishes[i], dir);
+	failed += check_reach(dir) + check_size();
+	failed += check_dmabuf(0, 0) + check_dmabuf(EBADF, EBADF) +
+		  check_dmabuf(EINVAL, EINVAL) +
+		  check_dmabuf(EOPNOTSUPP, EOPNOTSUPP) +
+		  check_dmabuf(ENOSYS, EOPNOTSUPP);
+	for (int reason = 0; reason <= SOFTODP_REASON_NO_FEATURE; reason++)
+		failed += CHECK(
+			strcmp(softodp_reason_str(reason), "unknown reason"));
+	failed += CHECK(!strcmp(softodp_reason_str(99), "unknown reason"));
+	unlink("node_desc");
+	failed += CHECK(!rmdir(dir));
 	printf("%d failed\n", failed);
 	return failed != 0;
 }

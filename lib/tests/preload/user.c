@@ -15,6 +15,7 @@
 
 #include <softodp/softodp.h>
 
+#include "../../device.h"
 #include "fake.h"
 
 enum {
@@ -191,6 +192,29 @@ static int chosen(void)
 	return !softodp_reg_mr(&fake.pd, &fake, 4096, LW, SOFTODP_REG_NO_ODP,
 			       &why) ||
 	       strcmp(fake.attempts, "p") || why.kind != SOFTODP_KIND_PINNED;
+}
+
+/* Of libsoftodp only what registers is here; it does not come to these. */
+bool device_is_softodp(const struct ibv_context *context)
+{
+	(void)context;
+	abort();
+}
+
+int softodp_query_device(struct ibv_context *context,
+			 struct softodp_device_attr *attr)
+{
+	(void)context, (void)attr;
+	abort();
+}
+
+struct ibv_mr *ibv_reg_dmabuf_mr(struct ibv_pd *pd, uint64_t offset,
+				 size_t length, uint64_t iova, int fd,
+				 int access)
+{
+	(void)pd, (void)offset, (void)length, (void)iova, (void)fd,
+		(void)access;
+	abort();
 }
 
 static int old(void)

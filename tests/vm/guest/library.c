@@ -126,8 +126,175 @@ static void check_twins(struct ibv_pd *pd, char *base)
 	CHECK(!ibv_dereg_mr(one));
 }
 
+static bool has(const struct softodp_device_attr *attr, uint32_t feature)
+{
+	CHECK(!(attr->unknown & feature));
+	return attr->features & feature;
+}
+
+static void check_device(struct ibv_context *context,
+			 struct softodp_device_attr *attr, bool odp)
+{
+	attr->size = sizeof(*attr);
+	errno = ESTALE;
+	CHECK(!softodp_query_device(context, attr) && errno == ESTALE);
+	printf("features %#x unknown %#x prefetch by way %d\n", attr->features,
+	       attr->unknown, attr->prefetch_way);
+	CHECK(has(attr, SOFTODP_PINNED));
+	CHECK(has(attr, SOFTODP_ON_DEMAND) == odp);
+	CHECK(has(attr, SOFTODP_PREFETCH) == odp);
+	CHECK(has(attr, SOFTODP_STATS) == odp);
+	CHECK((attr->prefetch_way != SOFTODP_WAY_NONE) == odp);
+	CHECK(!(attr->rc_odp_caps & IBV_ODP_SUPPORT_WRITE) == !odp);
+	if (!odp)
+		CHECK(!has(attr, SOFTODP_IMPLICIT));
+}
+
+/* What the device says it can is done, what not is refused by that name. */
+static void check_rereg(struct ibv_pd *pd, char *base,
+			const struct softodp_device_attr *attr)
+{
+	struct ibv_mr *mr = softodp_reg_mr(pd, base, SMALL,
+					   IBV_ACCESS_LOCAL_WRITE, 0, NULL);
+	const unsigned int on_demand =
+		has(attr, SOFTODP_ON_DEMAND) ? IBV_ACCESS_ON_DEMAND : 0;
+	struct ibv_pd *other = ibv_alloc_pd(pd->context);
+	enum softodp_rereg_state state;
+	int ret;
+
+	CHECK(mr && other);
+	ret = softodp_rereg_mr(mr, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0,
+			       IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ |
+				       on_demand,
+			       &state);
+	if (has(attr, SOFTODP_REREG_ACCESS))
+		CHECK(!ret && state == SOFTODP_REREG_CHANGED);
+	else
+		CHECK(ret == -1 && errno == EOPNOTSUPP &&
+		      state == SOFTODP_REREG_UNCHANGED);
+	ret = softodp_rereg_mr(mr, IBV_REREG_MR_CHANGE_PD, other, NULL, 0, 0,
+			       &state);
+	if (has(attr, SOFTODP_REREG_PD))
+		CHECK(!ret && mr->pd == other);
+	else
+		CHECK(ret == -1 && errno == EOPNOTSUPP && mr->pd == pd);
+	ret = softodp_rereg_mr(mr, IBV_REREG_MR_CHANGE_TRANSLATION, NULL,
+			       base + SMALL, SMALL, 0, &state);
+	if (has(attr, SOFTODP_REREG_TRANSLATION))
+		CHECK(!ret && mr->addr == base + SMALL);
+	else
+		CHECK(ret == -1 && errno == EOPNOTSUPP && mr->addr == base);
+	CHECK(softodp_rereg_mr(mr, 0, NULL, NULL, 0, 0, &state) == -1 &&
+	      errno == EINVAL && state == SOFTODP_REREG_UNCHANGED);
+	CHECK(!ibv_dereg_mr(mr) && !ibv_dealloc_pd(other));
+}
+
+static void check_dmabuf(struct ibv_pd *pd,
+			 const struct softodp_device_attr *attr)
+{
+	CHECK(!softodp_reg_dmabuf_mr(pd, 0, 4096, 0, -1, 0));
+	CHECK(errno == (has(attr, SOFTODP_DMABUF) ? EBADF : EOPNOTSUPP));
+}
+
+/* One key for all memory, that of after the registration too. */
+static void check_whole(struct ibv_pd *pd,
+			const struct softodp_device_attr *attr)
+{
+	const unsigned int wait = SOFTODP_PREFETCH_WRITE |
+				  SOFTODP_PREFETCH_WAIT;
+	struct softodp_reg reg = {
+		.size = sizeof(reg),
+		.length = SIZE_MAX,
+		.access = IBV_ACCESS_LOCAL_WRITE,
+	};
+	struct ibv_mr *mr = softodp_register(pd, &reg);
+	struct softodp_mr_stats stats;
+	char *later;
+
+	if (!has(attr, SOFTODP_ON_DEMAND)) {
+		CHECK(!mr && errno == EOPNOTSUPP &&
+		      reg.reason == SOFTODP_REASON_NO_ODP);
+		return;
+	}
+	CHECK(mr && reg.kind == SOFTODP_KIND_ON_DEMAND);
+	CHECK((reg.reason == SOFTODP_REASON_NO_IMPLICIT) ==
+	      !has(attr, SOFTODP_IMPLICIT));
+	if (!mr)
+		return;
+	later = mmap(NULL, SMALL, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(later != MAP_FAILED);
+	CHECK(!softodp_prefetch_range(mr, (uintptr_t)later, SMALL, wait));
+	CHECK(!softodp_prefetch_range(mr, (uintptr_t)&reg, sizeof(reg), wait));
+	CHECK(!softodp_query_mr_stats(mr, &stats));
+	CHECK(stats.resident_pages >= SMALL / 4096 + 1);
+	CHECK(!munmap(later, SMALL));
+	CHECK(softodp_prefetch_range(mr, (uintptr_t)later, SMALL, wait) ==
+	      EFAULT);
+	CHECK(!ibv_dereg_mr(mr));
+
+	reg.need = SOFTODP_IMPLICIT;
+	mr = softodp_register(pd, &reg);
+	CHECK(!mr == !has(attr, SOFTODP_IMPLICIT));
+	if (mr)
+		CHECK(!ibv_dereg_mr(mr));
+	else
+		CHECK(errno == EOPNOTSUPP && reg.missing & SOFTODP_IMPLICIT);
+}
+
+static struct softodp_prefetch_job *start_job(struct ibv_mr *mr)
+{
+	const struct ibv_sge sge = { (uintptr_t)mr->addr, mr->length,
+				     mr->lkey };
+
+	return softodp_prefetch_start(
+		mr->pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE, &sge, 1);
+}
+
+static void check_job(struct ibv_pd *pd, char *base, bool odp)
+{
+	struct softodp_residency residency = { .size = sizeof(residency) };
+	struct softodp_prefetch_job *job;
+	struct softodp_mr_stats stats;
+	struct ibv_mr *mr;
+	int ret;
+
+	madvise(base, SIZE, MADV_DONTNEED);
+	mr = softodp_reg_mr(pd, base, odp ? SIZE / 2 : SMALL,
+			    IBV_ACCESS_LOCAL_WRITE, 0, NULL);
+	job = mr ? start_job(mr) : NULL;
+	CHECK(mr && job);
+	if (!job)
+		return;
+	ret = softodp_prefetch_wait(job, 30000);
+	softodp_prefetch_end(job);
+	CHECK(ret == (odp ? 0 : EOPNOTSUPP));
+	CHECK(!softodp_query_residency(mr, mr->addr, mr->length, NULL,
+				       &residency));
+	CHECK(residency.source != SOFTODP_SOURCE_NONE);
+	CHECK(residency.in_memory == residency.pages); /* pinned, too */
+	if (!odp) {
+		CHECK(!ibv_dereg_mr(mr));
+		return;
+	}
+	CHECK(!softodp_query_mr_stats(mr, &stats));
+	CHECK(stats.resident_pages == SIZE / 2 / 4096);
+
+	/* The region goes in the middle: neither waits for the other. */
+	madvise(base, SIZE, MADV_DONTNEED);
+	job = start_job(mr);
+	CHECK(!ibv_dereg_mr(mr));
+	CHECK(job);
+	if (!job)
+		return;
+	ret = softodp_prefetch_wait(job, 30000);
+	CHECK(!ret || ret == ENOENT || ret == EFAULT);
+	softodp_prefetch_end(job);
+}
+
 int main(int argc, char **argv)
 {
+	struct softodp_device_attr attr;
 	const bool odp = argc == 3 && !strcmp(argv[2], "odp");
 	struct ibv_context *context;
 	uint64_t value;
@@ -144,14 +311,19 @@ int main(int argc, char **argv)
 		err(1, "set-up");
 	madvise(base, SIZE, MADV_NOHUGEPAGE);
 
+	check_device(context, &attr, odp);
 	check_registration(pd, base, odp);
+	check_rereg(pd, base, &attr);
+	check_dmabuf(pd, &attr);
+	check_whole(pd, &attr);
 	check_prefetch(pd, base, odp);
+	check_job(pd, base, odp);
 	if (odp)
 		check_twins(pd, base);
 	CHECK(!softodp_query_dev_counter(context, "sent_pkts", &value));
 	CHECK(softodp_query_dev_counter(context, "no_such", &value) == -1 &&
 	      errno == ENOENT);
-	ibv_dealloc_pd(pd);
+	CHECK(!ibv_dealloc_pd(pd)); /* nothing is left in it */
 	ibv_close_device(context);
 	return failed != 0;
 }
