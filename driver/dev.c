@@ -68,6 +68,7 @@ static void set_attributes(struct sodp_dev *dev)
 	struct ib_device *ibdev = &dev->ibdev;
 
 	strscpy(ibdev->node_desc, "softodp", sizeof(ibdev->node_desc));
+	dev->fault_hold_ms = SODP_FAULT_HOLD_MS;
 	ibdev->node_type = RDMA_NODE_IB_CA;
 	ibdev->phys_port_cnt = 1;
 	ibdev->num_comp_vectors = num_possible_cpus();
@@ -75,6 +76,7 @@ static void set_attributes(struct sodp_dev *dev)
 	/* The stock provider drives the doorbell and arms CQs by these. */
 	ibdev->uverbs_cmd_mask |= BIT_ULL(IB_USER_VERBS_CMD_POST_SEND) |
 				  BIT_ULL(IB_USER_VERBS_CMD_REQ_NOTIFY_CQ);
+	ibdev->driver_def = sodp_uapi_defs;
 	ib_set_device_ops(ibdev, &sodp_dev_ops);
 }
 

@@ -23,6 +23,7 @@ enum {
 	SODP_MAX_RD_ATOMIC = 128, /* per QP, either side */
 	SODP_MAX_MSG = 1U << 31, /* bytes */
 	SODP_GID_TABLE = 1024,
+	SODP_FAULT_HOLD_MS = 4, /* a fault slower than this is answered RNR */
 };
 
 struct sodp_dev {
@@ -34,6 +35,8 @@ struct sodp_dev {
 	struct list_head link; /* all devices, main.c's list */
 	enum ib_mtu mtu; /* follows the netdev; netdev.c */
 	enum ib_port_state port_state; /* last announced; netdev.c, rtnl */
+	bool odp_always; /* every user registration is on demand; sysfs.c */
+	unsigned int fault_hold_ms; /* sysfs.c */
 	atomic_t num_pd, num_cq, num_qp, num_mr;
 };
 

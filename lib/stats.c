@@ -117,6 +117,10 @@ static void set_region_counter(void *arg, const char *name, uint64_t value)
 		{ SOFTODP_STAT_PAGE_PREFETCH, &stats->page_prefetch },
 		{ SOFTODP_STAT_RESIDENT_PAGES, &stats->resident_pages },
 		{ SOFTODP_STAT_TABLE_BYTES, &stats->table_bytes },
+		{ SOFTODP_STAT_PAGE_FAULTS_MAJOR, &stats->page_faults_major },
+		{ SOFTODP_STAT_PAGE_FAULTS_RETRIED,
+		  &stats->page_faults_retried },
+		{ SOFTODP_STAT_FENCE_WAITS, &stats->fence_waits },
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)

@@ -217,6 +217,7 @@ static void fault_work(struct work_struct *work)
 		.write = fault->write,
 		.all = fault->prefetch && !fault->no_fault,
 		.no_fault = fault->no_fault,
+		.prefetch = fault->prefetch,
 		.cancel = &fault->orphaned,
 	};
 

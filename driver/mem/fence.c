@@ -87,6 +87,8 @@ static void count_sweep(struct sodp_region *region,
 		sodp_mem_count(mem, SODP_CNT_PAGE_INVALIDATIONS_HANDLED,
 			       sweep->cleared);
 	}
+	if (sweep->waited)
+		atomic64_inc(&region->fence_waits);
 	if (sweep->leaves_freed)
 		sodp_mem_count(mem, SODP_CNT_LEAVES_FREED, sweep->leaves_freed);
 }

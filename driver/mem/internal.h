@@ -20,6 +20,7 @@
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
+#include <linux/math64.h>
 #include <linux/lockdep.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
@@ -143,6 +144,8 @@ bool sodp_spares_fill(struct sodp_spares *spares, unsigned int count);
 void sodp_spares_free(struct sodp_spares *spares);
 bool sodp_table_install(struct sodp_table *table, u64 index, unsigned long pfn,
 			bool write, struct sodp_spares *spares);
+const atomic64_t *sodp_table_next_leaf(struct sodp_table *table, u64 *index,
+				       u64 last);
 bool sodp_table_sweep(struct sodp_table *table, u64 *index, u64 last,
 		      struct sodp_sweep *sweep);
 unsigned int sodp_table_take(struct sodp_table *table, u64 *index, u64 last,
@@ -174,6 +177,7 @@ struct sodp_region {
 	u32 domain;
 	u32 rights;
 	enum sodp_mem_kind kind;
+	bool implicit; /* the whole address space */
 	bool dead; /* written under table.lock */
 	u64 iova;
 	u64 length;
@@ -190,6 +194,9 @@ struct sodp_region {
 	atomic64_t invalidations;
 	atomic64_t invalidations_handled;
 	atomic64_t prefetched;
+	atomic64_t faults_major;
+	atomic64_t faults_retried;
+	atomic64_t fence_waits;
 	struct rcu_work free_work;
 };
 
@@ -198,7 +205,6 @@ extern struct workqueue_struct *sodp_mem_wq;
 void sodp_mem_count(struct sodp_mem *mem, enum sodp_counter id, u64 n);
 void sodp_mem_put(struct sodp_mem *mem);
 bool sodp_region_writable(const struct sodp_region *region);
-bool sodp_region_try_hold(struct sodp_region *region);
 bool sodp_region_inside(const struct sodp_region *region, u64 iova, u64 length);
 unsigned long sodp_region_page_va(const struct sodp_region *region, u64 index);
 
@@ -243,6 +249,7 @@ struct sodp_populate {
 	bool write;
 	bool all; /* every page is demanded, not only the first */
 	bool no_fault; /* only what the CPU has mapped */
+	bool prefetch; /* nobody waits for it: not counted as a fault */
 	const bool *cancel;
 };
 
@@ -260,6 +267,10 @@ struct sodp_fault *sodp_fault_start_prefetch(struct sodp_region *region,
 					     sodp_fault_done_fn done,
 					     void *arg);
 void sodp_fault_detach(struct sodp_fault *fault);
+
+/* --- huge.c ------------------------------------------------------ */
+
+bool sodp_is_hugetlb(unsigned long start);
 
 /* --- pin.c ------------------------------------------------------- */
 

@@ -66,6 +66,12 @@ void sodp_mem_ctx_destroy(struct sodp_mem_ctx *ctx);
 
 /* --- registration: process context, in the owner's mm ------------ */
 
+/*
+ * On demand with start and iova 0 and this length: all that the mm has and
+ * will have. iova is the virtual address.
+ */
+#define SODP_MEM_WHOLE U64_MAX
+
 struct sodp_region_attr {
 	enum sodp_mem_kind kind;
 	u64 start; /* user virtual address */
@@ -73,6 +79,7 @@ struct sodp_region_attr {
 	u64 iova; /* same offset in its page as start (ib_core checks) */
 	u32 rights; /* enum sodp_mem_right */
 	u32 domain; /* protection domain number */
+	bool huge; /* on demand: -EINVAL unless start is in hugetlb pages */
 };
 
 /*
@@ -90,6 +97,9 @@ void sodp_region_deregister(struct sodp_region *region);
 
 u32 sodp_region_key(const struct sodp_region *region); /* lkey == rkey */
 bool sodp_region_on_demand(const struct sodp_region *region);
+bool sodp_region_implicit(const struct sodp_region *region);
+/* Is it memory of the current process? */
+bool sodp_region_is_ours(const struct sodp_region *region);
 
 struct sodp_region_stats {
 	u64 page_faults;
@@ -97,12 +107,36 @@ struct sodp_region_stats {
 	u64 page_invalidations;
 	u64 page_invalidations_handled;
 	u64 page_prefetch;
+	u64 page_faults_major; /* the CPU had not mapped it either */
+	u64 page_faults_retried; /* pages lost to a fence, tried again */
+	u64 fence_waits; /* invalidations that found a transfer */
 	u64 resident_pages;
 	u64 table_bytes; /* kernel memory the table holds now */
 };
 
 void sodp_region_read_stats(struct sodp_region *region,
 			    struct sodp_region_stats *stats);
+
+/* --- a look from outside: process context ------------------------ */
+
+enum sodp_page_state {
+	SODP_PAGE_PRESENT = 1 << 0,
+	SODP_PAGE_WRITE = 1 << 1,
+	SODP_PAGE_ACCESSED = 1 << 2, /* since the kernel last asked */
+};
+
+u64 sodp_region_pages(const struct sodp_region *region);
+/*
+ * The state of @count pages from page @first of the region on, a byte each
+ * (enum sodp_page_state). -EFAULT: there are not so many.
+ */
+int sodp_region_residency(struct sodp_region *region, u64 first, u64 count,
+			  u8 *state);
+/*
+ * How many pages are present in each of @buckets equal parts of the region.
+ * Returns the pages in a part, of which the last may have fewer.
+ */
+u64 sodp_region_summary(struct sodp_region *region, u32 *resident, u32 buckets);
 
 /* --- access: any context up to softirq; never sleep, fault or wait  */
 
@@ -116,6 +150,8 @@ enum sodp_mem_result sodp_region_get(struct sodp_mem *mem, u32 key, u32 domain,
 				     struct sodp_region **region);
 void sodp_region_put(struct sodp_region *region);
 void sodp_region_hold(struct sodp_region *region);
+/* Under RCU, of a region that may be on its way out. */
+bool sodp_region_try_hold(struct sodp_region *region);
 
 /*
  * Copy between a buffer and a region, page by page. *done is advanced by the

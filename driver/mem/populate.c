@@ -30,6 +30,7 @@ struct job {
 	struct page *pages[BATCH];
 	unsigned long since; /* jiffies of the last progress */
 	unsigned int misses; /* of the fast lookup; SLOW_AFTER: use the other */
+	bool major; /* the CPU did not have it either */
 };
 
 static unsigned int gup_flags(const struct job *job)
@@ -60,6 +61,7 @@ static long fault_in(struct job *job, u64 index, u64 count)
 	might_sleep();
 	if (va >= job->mm->task_size)
 		return -EFAULT;
+	job->major = true;
 	if (mmap_read_lock_killable(job->mm))
 		return -EINTR;
 	got = sodp_get_user_pages_remote(job->mm, va, count, gup_flags(job),
@@ -231,8 +233,10 @@ static long install_pages(struct job *job, struct sodp_sample *sample,
 	sodp_log_unsample(&smm->log, sample);
 	spin_unlock(&smm->lock);
 
-	if (lost)
+	if (lost) {
+		atomic64_add(lost, &region->faults_retried);
 		sodp_mem_count(region->mem, SODP_CNT_PAGE_FAULTS_RETRIED, lost);
+	}
 	atomic64_add(installed, &region->faults_handled);
 	sodp_mem_count(region->mem, SODP_CNT_PAGE_FAULTS_HANDLED, installed);
 	return prefix;
@@ -428,6 +432,8 @@ enum sodp_mem_result sodp_populate(const struct sodp_populate *req)
 	old = set_active_memcg(memcg);
 	kthread_use_mm(job.mm);
 	result = populate_all(&job);
+	if (job.major && !req->prefetch)
+		atomic64_inc(&region->faults_major);
 	kthread_unuse_mm(job.mm);
 	set_active_memcg(old);
 	mem_cgroup_put(memcg);

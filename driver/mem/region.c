@@ -180,6 +180,24 @@ bool sodp_region_on_demand(const struct sodp_region *region)
 	return region->kind == SODP_MEM_ON_DEMAND;
 }
 
+bool sodp_region_implicit(const struct sodp_region *region)
+{
+	return region->implicit;
+}
+
+bool sodp_region_is_ours(const struct sodp_region *region)
+{
+	const struct mm_struct *mm = region->smm ? region->smm->mn.mm :
+						   region->pin_mm;
+
+	return !mm || mm == current->mm; /* one without pages is nobody's */
+}
+
+u64 sodp_region_pages(const struct sodp_region *region)
+{
+	return region->npages;
+}
+
 static struct sodp_region *find(struct sodp_mem *mem, u32 key)
 {
 	struct sodp_region *region;
@@ -217,8 +235,16 @@ enum sodp_mem_result sodp_region_get(struct sodp_mem *mem, u32 key, u32 domain,
 
 /* --- registration ------------------------------------------------ */
 
+static bool is_whole(const struct sodp_region_attr *attr)
+{
+	return attr->kind == SODP_MEM_ON_DEMAND && !attr->start &&
+	       attr->length == SODP_MEM_WHOLE;
+}
+
 static int check_attr(const struct sodp_region_attr *attr)
 {
+	if (is_whole(attr))
+		return attr->iova ? -EINVAL : 0;
 	if (attr->start != (unsigned long)attr->start)
 		return -EINVAL;
 	if (!attr->length)
@@ -228,6 +254,9 @@ static int check_attr(const struct sodp_region_attr *attr)
 		return -EINVAL; /* wraps */
 	if (attr->kind != SODP_MEM_ALL_LOCAL &&
 	    (attr->start & ~PAGE_MASK) != (attr->iova & ~PAGE_MASK))
+		return -EINVAL;
+	if (attr->huge && attr->kind == SODP_MEM_ON_DEMAND &&
+	    !sodp_is_hugetlb(attr->start))
 		return -EINVAL;
 	return 0;
 }
@@ -249,9 +278,13 @@ static struct sodp_region *alloc_region(struct sodp_mem *mem,
 	r->iova = attr->iova;
 	r->length = attr->length;
 	r->start = attr->start;
-	if (attr->length && attr->kind != SODP_MEM_ALL_LOCAL)
-		r->npages = ((attr->start + (attr->length - 1)) >> PAGE_SHIFT) -
-			    (attr->start >> PAGE_SHIFT) + 1;
+	r->implicit = is_whole(attr);
+	/* Above it there is never anything; fewer levels to walk. */
+	if (r->implicit)
+		r->length = current->mm ? current->mm->task_size : 0;
+	if (r->length && attr->kind != SODP_MEM_ALL_LOCAL)
+		r->npages = ((r->start + (r->length - 1)) >> PAGE_SHIFT) -
+			    (r->start >> PAGE_SHIFT) + 1;
 	spin_lock_init(&r->own_lock);
 	sodp_table_init(&r->table, r->npages, &r->own_lock);
 	INIT_RCU_WORK(&r->free_work, free_region_work);
@@ -391,6 +424,9 @@ void sodp_region_read_stats(struct sodp_region *region,
 	stats->page_invalidations_handled =
 		atomic64_read(&region->invalidations_handled);
 	stats->page_prefetch = atomic64_read(&region->prefetched);
+	stats->page_faults_major = atomic64_read(&region->faults_major);
+	stats->page_faults_retried = atomic64_read(&region->faults_retried);
+	stats->fence_waits = atomic64_read(&region->fence_waits);
 	stats->resident_pages = READ_ONCE(region->table.resident);
 	stats->table_bytes = (u64)READ_ONCE(region->table.nodes) << PAGE_SHIFT;
 }

@@ -272,6 +272,18 @@ static bool next_leaf(struct sodp_table *table, u64 *index, u64 last,
 	return false;
 }
 
+/* The same for who only looks: its entries; NULL when there is none. */
+const atomic64_t *sodp_table_next_leaf(struct sodp_table *table, u64 *index,
+				       u64 last)
+{
+	struct descent way;
+
+	lockdep_assert_held(table->lock);
+	if (!next_leaf(table, index, last, &way))
+		return NULL;
+	return (const atomic64_t *)node_of(*way.at[1]);
+}
+
 /*
  * Wait for the transfers of entries that are no longer PRESENT. Each is at
  * most one page copy on a CPU that cannot be preempted. The acquire pairs

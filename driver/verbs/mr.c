@@ -10,7 +10,7 @@
 enum {
 	KNOWN_ACCESS = IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE |
 		       IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC |
-		       IB_ACCESS_ON_DEMAND,
+		       IB_ACCESS_ON_DEMAND | IB_ACCESS_HUGETLB,
 	NEED_LOCAL_WRITE = IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC,
 };
 
@@ -43,68 +43,134 @@ static int check_access(u64 start, u64 length, int access)
 		return -EOPNOTSUPP;
 	if (access & NEED_LOCAL_WRITE && !(access & IB_ACCESS_LOCAL_WRITE))
 		return -EINVAL;
-	/* how verbs spell the whole address space */
-	if (access & IB_ACCESS_ON_DEMAND && !start && length == U64_MAX)
-		return -EOPNOTSUPP;
+	/* How verbs spell the whole address space: nobody can pin that. */
+	if (!(access & IB_ACCESS_ON_DEMAND) && !start && length == U64_MAX)
+		return -EINVAL;
 	return 0;
 }
 
-static struct ib_mr *register_region(struct sodp_uctx *uctx,
-				     const struct sodp_region_attr *attr)
+static enum sodp_mem_kind kind_of(const struct sodp_dev *dev, int access)
 {
-	struct sodp_region *region;
-	struct sodp_mr *mr;
+	if (access & IB_ACCESS_ON_DEMAND || READ_ONCE(dev->odp_always))
+		return SODP_MEM_ON_DEMAND;
+	return SODP_MEM_PINNED;
+}
 
-	mr = kzalloc(sizeof(*mr), GFP_KERNEL_ACCOUNT);
-	if (!mr)
-		return ERR_PTR(-ENOMEM);
-	region = sodp_region_register(uctx->mem, attr);
-	if (IS_ERR(region)) {
-		kfree(mr);
-		return ERR_CAST(region);
-	}
-	mr->region = region;
+static struct sodp_region *register_region(struct ib_pd *ibpd, u64 start,
+					   u64 length, u64 iova, int access,
+					   struct ib_udata *udata)
+{
+	struct sodp_uctx *uctx =
+		rdma_udata_to_drv_context(udata, struct sodp_uctx, ibuc);
+	struct sodp_region_attr attr = {
+		.kind = kind_of(to_sodp_dev(ibpd->device), access),
+		.start = start,
+		.length = length,
+		.iova = iova,
+		.rights = to_rights(access),
+		.domain = to_sodp_pd(ibpd)->domain,
+		.huge = access & IB_ACCESS_HUGETLB,
+	};
+	int err;
+
+	err = check_access(start, length, access);
+	if (err)
+		return ERR_PTR(err);
+	return sodp_region_register(uctx->mem, &attr);
+}
+
+/* Who looks without being held off by uverbs: under RCU. */
+static void set_region(struct sodp_mr *mr, struct sodp_region *region)
+{
+	rcu_assign_pointer(mr->region, region);
 	mr->ibmr.lkey = sodp_region_key(region);
 	mr->ibmr.rkey = mr->ibmr.lkey;
-	return &mr->ibmr;
+}
+
+struct sodp_region *sodp_mr_region(struct sodp_mr *mr)
+{
+	return rcu_dereference_protected(mr->region, true);
+}
+
+struct sodp_region *sodp_mr_hold_region(struct sodp_mr *mr)
+{
+	struct sodp_region *region;
+
+	rcu_read_lock();
+	region = rcu_dereference(mr->region);
+	if (!sodp_region_try_hold(region))
+		region = NULL;
+	rcu_read_unlock();
+	return region;
 }
 
 struct ib_mr *sodp_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
 			       u64 iova, int access, SODP_REG_MR_ARGS(udata))
 {
 	struct sodp_dev *dev = to_sodp_dev(ibpd->device);
-	struct sodp_region_attr attr = {
-		.kind = access & IB_ACCESS_ON_DEMAND ? SODP_MEM_ON_DEMAND :
-						       SODP_MEM_PINNED,
-		.start = start,
-		.length = length,
-		.iova = iova,
-		.rights = to_rights(access),
-		.domain = to_sodp_pd(ibpd)->domain,
-	};
-	struct sodp_uctx *uctx =
-		rdma_udata_to_drv_context(udata, struct sodp_uctx, ibuc);
-	struct ib_mr *ibmr;
-	int err;
+	struct sodp_region *region;
+	struct sodp_mr *mr;
 
 	if (SODP_REG_MR_DMAH)
 		return ERR_PTR(-EOPNOTSUPP);
-	err = check_access(start, length, access);
-	if (err)
-		return ERR_PTR(err);
 	if (!atomic_add_unless(&dev->num_mr, 1, SODP_MAX_MR))
 		return ERR_PTR(-ENOMEM);
-	ibmr = register_region(uctx, &attr);
-	if (IS_ERR(ibmr))
-		atomic_dec(&dev->num_mr);
-	return ibmr;
+	mr = kzalloc(sizeof(*mr), GFP_KERNEL_ACCOUNT);
+	if (!mr) {
+		region = ERR_PTR(-ENOMEM);
+		goto err;
+	}
+	region = register_region(ibpd, start, length, iova, access, udata);
+	if (IS_ERR(region))
+		goto err;
+	mr->access = access;
+	mr->start = start;
+	set_region(mr, region);
+	return &mr->ibmr;
+
+err:
+	kfree(mr);
+	atomic_dec(&dev->num_mr);
+	return ERR_CAST(region);
+}
+
+/*
+ * The new region is made first, so that a failure leaves the old one as it was.
+ * It has a key of its own: whoever had rights by the old one has none when this
+ * returns, and what was under way in it has ended.
+ */
+struct ib_mr *sodp_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
+				 u64 length, u64 iova, int access,
+				 struct ib_pd *new_pd, struct ib_udata *udata)
+{
+	struct sodp_mr *mr = to_sodp_mr(ibmr);
+	struct sodp_region *old = sodp_mr_region(mr), *new;
+
+	if (!(flags & IB_MR_REREG_TRANS)) {
+		/* A child's registration would mean its own memory. */
+		if (!sodp_region_is_ours(old))
+			return ERR_PTR(-EPERM);
+		start = mr->start;
+		length = ibmr->length;
+		iova = ibmr->iova;
+	}
+	if (!(flags & IB_MR_REREG_ACCESS))
+		access = mr->access;
+	new = register_region(new_pd, start, length, iova, access, udata);
+	if (IS_ERR(new))
+		return ERR_CAST(new);
+	mr->access = access;
+	mr->start = start;
+	set_region(mr, new);
+	sodp_region_deregister(old);
+	return NULL; /* the same object */
 }
 
 int sodp_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 {
 	struct sodp_mr *mr = to_sodp_mr(ibmr);
 
-	sodp_region_deregister(mr->region);
+	sodp_region_deregister(sodp_mr_region(mr));
 	atomic_dec(&to_sodp_dev(ibmr->device)->num_mr);
 	kfree(mr);
 	return 0;
@@ -204,17 +270,23 @@ int sodp_advise_mr(struct ib_pd *ibpd, enum ib_uverbs_advise_mr_advice advice,
 
 int sodp_fill_stat_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 {
+	struct sodp_region *region = sodp_mr_hold_region(to_sodp_mr(ibmr));
 	struct sodp_region_stats s;
 	struct nlattr *table;
 
-	sodp_region_read_stats(to_sodp_mr(ibmr)->region, &s);
+	if (!region)
+		return 0;
+	sodp_region_read_stats(region, &s);
+	sodp_region_put(region);
 	table = nla_nest_start(msg, RDMA_NLDEV_ATTR_STAT_HWCOUNTERS);
 	if (!table)
 		return -EMSGSIZE;
 #define PUT(name) rdma_nl_stat_hwcounter_entry(msg, #name, s.name)
 	if (PUT(page_faults) || PUT(page_faults_handled) ||
 	    PUT(page_invalidations) || PUT(page_invalidations_handled) ||
-	    PUT(page_prefetch) || PUT(resident_pages) || PUT(table_bytes)) {
+	    PUT(page_prefetch) || PUT(page_faults_major) ||
+	    PUT(page_faults_retried) || PUT(fence_waits) ||
+	    PUT(resident_pages) || PUT(table_bytes)) {
 		nla_nest_cancel(msg, table);
 		return -EMSGSIZE;
 	}
@@ -223,16 +295,29 @@ int sodp_fill_stat_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 	return 0;
 }
 
+static const char *odp_word(const struct sodp_region *region)
+{
+	if (!sodp_region_on_demand(region))
+		return NULL;
+	return sodp_region_implicit(region) ? "implicit" : "explicit";
+}
+
 int sodp_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 {
+	struct sodp_region *region = sodp_mr_hold_region(to_sodp_mr(ibmr));
 	struct nlattr *table;
+	const char *word;
 
-	if (!sodp_region_on_demand(to_sodp_mr(ibmr)->region))
+	if (!region)
+		return 0;
+	word = odp_word(region);
+	sodp_region_put(region);
+	if (!word)
 		return 0;
 	table = nla_nest_start(msg, RDMA_NLDEV_ATTR_DRIVER);
 	if (!table)
 		return -EMSGSIZE;
-	if (rdma_nl_put_driver_string(msg, "odp", "explicit")) {
+	if (rdma_nl_put_driver_string(msg, "odp", word)) {
 		nla_nest_cancel(msg, table);
 		return -EMSGSIZE;
 	}

@@ -17,6 +17,7 @@ const struct ib_device_ops sodp_dev_ops = {
 	/* what libibverbs sends with every ioctl: the provider's own number */
 	.driver_id = RDMA_DRIVER_RXE,
 	.uverbs_abi_ver = USER_ABI_VERSION,
+	.device_group = &sodp_sysfs_group,
 
 	.query_device = sodp_query_device,
 	.query_port = sodp_query_port,
@@ -35,10 +36,12 @@ const struct ib_device_ops sodp_dev_ops = {
 
 	.get_dma_mr = sodp_get_dma_mr,
 	.reg_user_mr = sodp_reg_user_mr,
+	.rereg_user_mr = sodp_rereg_user_mr,
 	.dereg_mr = sodp_dereg_mr,
 	.advise_mr = sodp_advise_mr,
 	.fill_stat_mr_entry = sodp_fill_stat_mr_entry,
 	.fill_res_mr_entry = sodp_fill_res_mr_entry,
+	.fill_res_mr_entry_raw = sodp_fill_res_mr_entry_raw,
 
 	/* no poll_cq: ib_core offers the device to user space alone */
 	.create_cq = sodp_create_cq,

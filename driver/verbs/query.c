@@ -41,7 +41,8 @@ int sodp_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 		.kernel_cap_flags = IBK_ON_DEMAND_PAGING |
 				    IBK_ALLOW_USER_UNREG,
 		.odp_caps = {
-			.general_caps = IB_ODP_SUPPORT,
+			.general_caps = IB_ODP_SUPPORT |
+					IB_ODP_SUPPORT_IMPLICIT,
 			.per_transport_caps.rc_odp_caps =
 				IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
 				IB_ODP_SUPPORT_WRITE | IB_ODP_SUPPORT_READ |

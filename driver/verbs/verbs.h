@@ -22,7 +22,9 @@ struct sodp_pd {
 
 struct sodp_mr {
 	struct ib_mr ibmr; /* first */
-	struct sodp_region *region;
+	struct sodp_region __rcu *region; /* rereg puts another one there */
+	u64 start; /* as registered */
+	int access;
 };
 
 struct sodp_cq {
@@ -99,12 +101,23 @@ int sodp_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
 struct ib_mr *sodp_get_dma_mr(struct ib_pd *ibpd, int access);
 struct ib_mr *sodp_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
 			       u64 iova, int access, SODP_REG_MR_ARGS(udata));
+struct ib_mr *sodp_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
+				 u64 length, u64 iova, int access,
+				 struct ib_pd *new_pd, struct ib_udata *udata);
 int sodp_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata);
 int sodp_advise_mr(struct ib_pd *ibpd, enum ib_uverbs_advise_mr_advice advice,
 		   u32 flags, struct ib_sge *sg_list, u32 num_sge,
 		   struct uverbs_attr_bundle *attrs);
 int sodp_fill_stat_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
 int sodp_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
+/* While uverbs keeps rereg and dereg out. */
+struct sodp_region *sodp_mr_region(struct sodp_mr *mr);
+/* Any time that the MR is there: with a reference, or NULL. */
+struct sodp_region *sodp_mr_hold_region(struct sodp_mr *mr);
+
+/* residency.c */
+extern const struct uapi_definition sodp_uapi_defs[];
+int sodp_fill_res_mr_entry_raw(struct sk_buff *msg, struct ib_mr *ibmr);
 
 /* cq.c */
 int sodp_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
@@ -124,6 +137,9 @@ int sodp_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 		   const struct ib_send_wr **bad);
 int sodp_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 		   const struct ib_recv_wr **bad);
+
+/* obs/sysfs.c */
+extern const struct attribute_group sodp_sysfs_group;
 
 /* obs/counters.c */
 struct rdma_hw_stats *sodp_alloc_hw_port_stats(struct ib_device *ibdev,

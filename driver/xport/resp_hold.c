@@ -26,7 +26,7 @@ enum sodp_verdict sodp_resp_park(struct sodp_qp *qp, struct sodp_miss *miss)
 	trace_park(qp->qpn, true, sodp_region_key(miss->region), miss->iova,
 		   miss->length, miss->write);
 	sodp_park_start(&resp->park, &resp->side, miss);
-	sodp_resp_arm(qp, SODP_FAULT_HOLD_MS);
+	sodp_resp_arm(qp, READ_ONCE(qp->dev->fault_hold_ms));
 	return SODP_HOLD;
 }
 
@@ -144,7 +144,8 @@ bool sodp_resp_resume(struct sodp_qp *qp)
 	if (!resp->held)
 		return true; /* answered RNR: the queue is free */
 
-	until = resp->held_since + msecs_to_jiffies(SODP_FAULT_HOLD_MS);
+	until = resp->held_since +
+		msecs_to_jiffies(READ_ONCE(qp->dev->fault_hold_ms));
 	if (time_before(jiffies, until)) {
 		absorb(qp, repeats_held);
 		return false;

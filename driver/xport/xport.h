@@ -32,7 +32,6 @@ enum {
 	SODP_SEND_WINDOW = 128, /* unacknowledged PSNs */
 	SODP_ACK_EVERY = 32, /* packets between two requests for an ACK */
 	SODP_RX_QUEUE = 512, /* packets that wait for a busy or parked side */
-	SODP_FAULT_HOLD_MS = 4, /* a fault slower than this is answered RNR */
 };
 
 struct sodp_qp;

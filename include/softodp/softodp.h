@@ -372,7 +372,10 @@ struct softodp_mr_stats {
 	uint64_t page_prefetch; /* pages asked for by prefetch */
 	uint64_t resident_pages; /* pages that the device can reach now */
 	uint64_t table_bytes; /* kernel memory of the translation table now */
-	uint64_t reserved[9]; /* 0 */
+	uint64_t page_faults_major; /* of the faults: the CPU had none either */
+	uint64_t page_faults_retried; /* pages lost to a fence, tried again */
+	uint64_t fence_waits; /* invalidations that waited for a transfer */
+	uint64_t reserved[6]; /* 0 */
 };
 
 /**

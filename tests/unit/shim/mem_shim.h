@@ -220,6 +220,7 @@ extern int shim_module_refs;
 #define mem_cgroup_put(m)	   ((void)(m))
 #define get_mem_cgroup_from_mm(mm) (&(mm)->memcg)
 extern bool shim_killed;
+extern unsigned long shim_hugetlb; /* where hugetlb pages are mapped */
 struct mem_cgroup *set_active_memcg(struct mem_cgroup *memcg);
 
 /* --- mm ---------------------------------------------------------- */

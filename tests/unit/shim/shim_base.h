@@ -65,6 +65,7 @@ static inline void shim_pass(enum sodp_point point)
 		_a > _b ? _a : _b;  \
 	})
 #define min_t(type, a, b) min((type)(a), (type)(b))
+#define div64_u64(a, b)	  ((u64)(a) / (u64)(b))
 #define min3(a, b, c)	  min(min(a, b), c)
 
 /* Acquire: the kernel relies on address dependencies, TSan knows none. */

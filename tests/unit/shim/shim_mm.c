@@ -17,7 +17,15 @@
 
 void (*shim_in_transfer)(void);
 int shim_mmap_kills;
+unsigned long shim_hugetlb;
 bool shim_machine_check;
+
+/* driver/mem/huge.c looks at VMAs, of which there are none here. */
+bool sodp_is_hugetlb(unsigned long start);
+bool sodp_is_hugetlb(unsigned long start)
+{
+	return start && start == shim_hugetlb;
+}
 
 /* --- frames ------------------------------------------------------ */
 

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What an administrator may set, in /sys/class/infiniband/DEV/:
+ *
+ * odp_mode: "requested" (default): a user registration is pinned unless its
+ *	access flags ask for on demand; "always": each is served on demand, so
+ *	programs that know nothing of it need no RLIMIT_MEMLOCK. Holds for
+ *	registrations from then on.
+ * fault_hold_ms: how long a responder holds a request that met a fault before
+ *	it tells the peer to come again later (RNR NAK); 0 to 1000, default 4.
+ */
+#include <linux/device.h>
+#include <linux/sysfs.h>
+
+#include "dev.h"
+#include "verbs/verbs.h"
+
+enum {
+	HOLD_MS_MOST = 1000,
+};
+
+static struct sodp_dev *dev_of(struct device *device)
+{
+	return rdma_device_to_drv_device(device, struct sodp_dev, ibdev);
+}
+
+static ssize_t odp_mode_show(struct device *device,
+			     struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, READ_ONCE(dev_of(device)->odp_always) ?
+				       "requested [always]\n" :
+				       "[requested] always\n");
+}
+
+static ssize_t odp_mode_store(struct device *device,
+			      struct device_attribute *attr, const char *buf,
+			      size_t count)
+{
+	if (sysfs_streq(buf, "always"))
+		WRITE_ONCE(dev_of(device)->odp_always, true);
+	else if (sysfs_streq(buf, "requested"))
+		WRITE_ONCE(dev_of(device)->odp_always, false);
+	else
+		return -EINVAL;
+	return count;
+}
+static DEVICE_ATTR_RW(odp_mode);
+
+static ssize_t fault_hold_ms_show(struct device *device,
+				  struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n",
+			  READ_ONCE(dev_of(device)->fault_hold_ms));
+}
+
+static ssize_t fault_hold_ms_store(struct device *device,
+				   struct device_attribute *attr,
+				   const char *buf, size_t count)
+{
+	unsigned int ms;
+	int err;
+
+	err = kstrtouint(buf, 0, &ms);
+	if (err)
+		return err;
+	if (ms > HOLD_MS_MOST)
+		return -ERANGE;
+	WRITE_ONCE(dev_of(device)->fault_hold_ms, ms);
+	return count;
+}
+static DEVICE_ATTR_RW(fault_hold_ms);
+
+static struct attribute *attrs[] = {
+	&dev_attr_odp_mode.attr,
+	&dev_attr_fault_hold_ms.attr,
+	NULL,
+};
+
+const struct attribute_group sodp_sysfs_group = {
+	.attrs = attrs,
+};

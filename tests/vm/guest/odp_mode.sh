@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# timeout: 120
+# kernels: stock
+# long: debug
+#
+# The switch that makes every registration on demand: programs that ask for pinned memory, as an ordinary user who may
+# lock 64 KiB. What else sysfs has, and nonsense written there.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+ip link set lo up
+sd_dummy d0
+sd_link sodp0 d0
+gid=$(sd_gid sodp0)
+dir=/sys/class/infiniband/sodp0
+
+listening() { ss -Hltn "sport = :18515" | grep -q . || ! kill -0 "$1" 2>/dev/null; }
+
+as_user() { (ulimit -l 64 && exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all timeout 30 "$@"); }
+
+# both COMMAND...: as a server, then as its client; what they said is in /run/said.
+both() {
+	local server rc=0
+	as_user "$@" >/run/said 2>&1 &
+	server=$!
+	sd_wait 10 listening $server || true
+	as_user "$@" 127.0.0.1 >>/run/said 2>&1 || rc=1
+	wait $server || rc=1
+	return $rc
+}
+
+programs=("ibv_rc_pingpong -d sodp0 -g $gid -n 20 -c -s 200000")
+command -v ib_write_bw >/dev/null && for program in ib_write_bw ib_read_bw ib_send_bw; do
+	programs+=("$program -d sodp0 -x $gid -F -n 20 -s 200000")
+done
+
+[ "$(<$dir/odp_mode)" = '[requested] always' ] || sd_fail "odp_mode is at first $(<$dir/odp_mode)"
+for program in "${programs[@]}"; do
+	# shellcheck disable=SC2086 # words on purpose
+	! both $program || sd_fail "passed with 64 KiB of locked memory: $program"
+	grep -qiE "register MR|allocate MR|Couldn't|memory" /run/said || sd_fail "$program: $(</run/said)"
+done
+echo always >$dir/odp_mode
+[ "$(<$dir/odp_mode)" = 'requested [always]' ] || sd_fail "odp_mode is $(<$dir/odp_mode)"
+for program in "${programs[@]}"; do
+	before=$(sd_counter sodp0 page_faults)
+	# shellcheck disable=SC2086 # words on purpose
+	both $program || sd_fail "$program: $(</run/said)"
+	[ "$(sd_counter sodp0 page_faults)" -gt "$before" ] || sd_fail "no page fault: $program"
+	echo "# passed: $program"
+done
+
+for bad in '' 2 alway 'always requested'; do
+	! echo "$bad" >$dir/odp_mode 2>/dev/null || sd_fail "odp_mode takes '$bad'"
+done
+[ "$(<$dir/odp_mode)" = 'requested [always]' ] || sd_fail "nonsense changed odp_mode"
+[ "$(<$dir/fault_hold_ms)" = 4 ] || sd_fail "fault_hold_ms is at first $(<$dir/fault_hold_ms)"
+for bad in -1 1001 x ''; do
+	! echo "$bad" >$dir/fault_hold_ms 2>/dev/null || sd_fail "fault_hold_ms takes '$bad'"
+done
+echo 20 >$dir/fault_hold_ms
+[ "$(<$dir/fault_hold_ms)" = 20 ] || sd_fail "fault_hold_ms does not keep 20"
+
+# The whole address space, by the program's own option.
+echo requested >$dir/odp_mode
+before=$(sd_counter sodp0 page_faults)
+# shellcheck disable=SC2086 # words on purpose
+both ibv_rc_pingpong -d sodp0 -g $gid -n 50 -O -c || sd_fail "pingpong -O: $(</run/said)"
+[ "$(sd_counter sodp0 page_faults)" -gt "$before" ] || sd_fail "no page fault: pingpong -O"
