@@ -62,6 +62,7 @@ void rc_up(void)
 	memset(&rc_dev, 0, sizeof(rc_dev));
 	rc_dev.ndev = &netdev;
 	rc_dev.net = &net;
+	rc_dev.fault_hold_ms = SODP_FAULT_HOLD_MS;
 	rc_dev.mem = rc_bed->mem;
 	rc_dev.counters = &rc_bed->counters;
 	rc_dev.mtu = IB_MTU_4096;

@@ -9,6 +9,10 @@
 #include <rdma/ib_user_ioctl_verbs.h>
 #include <rdma/ib_user_verbs.h>
 
+struct uapi_definition { /* verbs.h names an array of them */
+	int unused;
+};
+
 enum ib_qp_state {
 	IB_QPS_RESET,
 	IB_QPS_INIT,

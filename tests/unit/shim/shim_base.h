@@ -38,6 +38,7 @@ static inline void shim_pass(enum sodp_point point)
 
 #define typeof __typeof__
 #define __must_hold(x)
+#define __rcu
 #define __acquires(x)
 #define __releases(x)
 #define unlikely(x)	     __builtin_expect(!!(x), 0)
