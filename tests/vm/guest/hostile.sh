@@ -44,6 +44,7 @@ what() {
 }
 
 what peer "$packets" "${peer[@]}"
+what program "$states"
 rdma link del sodp0
 ip netns del bad
 sd_unload

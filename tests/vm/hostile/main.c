@@ -19,12 +19,14 @@
 enum {
 	NOBODY = 65534,
 	FIRST_HARMS = 12, /* that are printed */
+	PROGRESS_MS = 10000,
 	SILENCE_MS = 90000, /* without any progress: it hangs */
 };
 
 struct board *board;
 
-static const struct villain *const villains[] = { &villain_peer };
+static const struct villain *const villains[] = { &villain_peer,
+						  &villain_program };
 
 void accuse(const char *fmt, ...)
 {
@@ -145,12 +147,18 @@ static void villain_process(const struct villain *v, struct options *o)
 
 	if (v->unprivileged)
 		become_nobody();
-	if (v->beside && pthread_create(&thread, NULL, honest_thread, o))
+	if (!v->beside) {
+		v->run(o);
+		exit(0);
+	}
+	if (pthread_create(&thread, NULL, honest_thread, o))
 		die("pthread_create");
+	/* what it needs it has when it moves */
+	while (!board->honest[1].ops && !board->harms)
+		sleep_ms(10);
 	v->run(o);
 	board->stop = true;
-	if (v->beside)
-		pthread_join(thread, NULL);
+	pthread_join(thread, NULL);
 	exit(0);
 }
 
@@ -165,6 +173,18 @@ static bool ended_well(const char *who, int status)
 	return false;
 }
 
+static void print_progress(uint64_t now)
+{
+	static uint64_t last;
+
+	if (last && now - last > PROGRESS_MS)
+		tap_note("... %llu, and %llu honest messages",
+			 (unsigned long long)board->done,
+			 (unsigned long long)board->honest[0].ops);
+	if (!last || now - last > PROGRESS_MS)
+		last = now;
+}
+
 /* Until the villain is through: everybody must move. */
 static void watch(pid_t villain, pid_t honest)
 {
@@ -176,6 +196,8 @@ static void watch(pid_t villain, pid_t honest)
 		uint64_t now = now_ms();
 		uint64_t is[2] = { board->done, board->honest[0].ops };
 		pid_t pid = waitpid(-1, &status, WNOHANG);
+
+		print_progress(now);
 
 		if (pid == villain) {
 			ended_well("the villain", status);
