@@ -45,7 +45,7 @@ END
 check threads '2000 regions, 8192000 bytes: on demand' "$odp" -v "$user" threads
 # The child's line comes first, it is waited for.
 check fork "2 regions, 8192 bytes: on demand
-500 regions, 2048000 bytes: on demand" "$odp" -v "$user" fork
+501 regions, 2052096 bytes: on demand" "$odp" -v "$user" fork
 check 'libsoftodp chooses' '' "$odp" -v "$user" chosen
 check 'IBVERBS_1.0' '' "$odp" -v "$user" old
 check 'a plugin' "$one: on demand" "$odp" -v "$loader" "$plugin"

@@ -168,7 +168,7 @@ static int threads(void)
 static int forked(void)
 {
 	pthread_t thread;
-	int status, bad = 0;
+	int status, bad = one("fake0", "o");
 	pid_t child;
 
 	if (pthread_create(&thread, NULL, many, &bad))
