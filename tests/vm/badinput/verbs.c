@@ -10,9 +10,11 @@
 /* --- registration
  * ---------------------------------------------------------------- */
 
+#define NOWHERE 1
+
 static struct {
 	const char *name;
-	uint64_t addr; /* 0: a good buffer */
+	uint64_t addr; /* 0: a good buffer; NOWHERE: NULL */
 	size_t length;
 	uint64_t iova; /* 0: as addr */
 	unsigned access;
@@ -23,8 +25,11 @@ static struct {
 	{ "REMOTE_ATOMIC without LOCAL_WRITE", 0, 4096, 0,
 	  IBV_ACCESS_REMOTE_ATOMIC, EINVAL },
 	{ "access bit of nobody", 0, 4096, 0, 1 << 15, EINVAL },
-	{ "huge pages on demand", 0, 4096, 0,
-	  IBV_ACCESS_ON_DEMAND | IBV_ACCESS_HUGETLB, EOPNOTSUPP },
+	{ "huge pages on demand, of which it has none", 0, 4096, 0,
+	  IBV_ACCESS_ON_DEMAND | IBV_ACCESS_HUGETLB, EINVAL },
+	{ "the whole address space, pinned", NOWHERE, SIZE_MAX, 0, 0, EINVAL },
+	{ "the whole address space, moved", NOWHERE, SIZE_MAX, 4096,
+	  IBV_ACCESS_ON_DEMAND, EINVAL },
 	{ "on demand, wraps at 2^64", 0xfffffffffffff000, 8192, 0,
 	  IBV_ACCESS_ON_DEMAND, EINVAL },
 	{ "pinned, wraps at 2^64", 0xfffffffffffff000, 8192, 0, 0, EINVAL },
@@ -42,10 +47,13 @@ static void run_mr(struct dut *dut)
 
 	for (size_t i = 0; i < ARRAY_SIZE(mr_rows); i++) {
 		uint64_t addr = mr_rows[i].addr ? mr_rows[i].addr : good;
-		uint64_t iova = mr_rows[i].iova ? mr_rows[i].iova : addr;
 		struct ibv_mr *mr;
+		uint64_t iova;
 		int got;
 
+		if (addr == NOWHERE)
+			addr = 0;
+		iova = mr_rows[i].iova ? mr_rows[i].iova : addr;
 		errno = 0;
 		mr = ibv_reg_mr_iova2(dut->pd, (void *)(uintptr_t)addr,
 				      mr_rows[i].length, iova,

@@ -34,6 +34,7 @@ both() {
 ibv_devinfo -v -d sodp0 >/run/devinfo
 # What stands under the heading of the transport, up to the next heading.
 caps=$(sed -n '/rc_odp_caps:/,/uc_odp_caps:/p' /run/devinfo)
+grep -q ODP_SUPPORT_IMPLICIT /run/devinfo || sd_fail "no implicit ODP: $(cat /run/devinfo)"
 grep -q 'ODP_SUPPORT' <<<"$(sed -n '/general_odp_caps:/,/rc_odp_caps:/p' /run/devinfo)" || sd_fail "no ODP: $(cat /run/devinfo)"
 for cap in SEND RECV WRITE READ ATOMIC; do
 	grep -q "SUPPORT_$cap" <<<"$caps" || sd_fail "no ODP for RC $cap: $caps"
