@@ -319,8 +319,8 @@ struct softodp_prefetch_job;
  * A thread of its own waits for the pages, in the order of the ranges; the
  * list is copied. Arguments as softodp_prefetch(), without flags.
  *
- * Deregistering a region ends its prefetch with ENOENT or EFAULT. The
- * protection domain must live until softodp_prefetch_end().
+ * Deregistering a region ends its prefetch with an error, ENOENT or EFAULT on a
+ * softodp device. The protection domain must live until softodp_prefetch_end().
  *
  * Returns the job, to be ended by softodp_prefetch_end(), or NULL with errno:
  *  EINVAL      num_sge is 0
