@@ -6,20 +6,22 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-packets=20000 states=20000 calls=4000 seed=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ') lies=1
-case ${SD_KERNEL:-stock} in debug | kcsan) packets=5000 states=5000 calls=1500 ;; esac
-while [ $# -gt 1 ]; do
+usage='hostile.sh [--packets N] [--states N] [--calls N] [--seed S] [--lies 0|1]: 0 leaves a part out'
+packets=12000 states=6000 calls=4000 lies=1 seed=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+# Slower by six or more.
+case ${SD_KERNEL:-stock} in debug | kcsan) packets=4000 states=2000 calls=1500 ;; esac
+while [ $# -gt 0 ]; do
+	[[ ${2:-} =~ ^(0x)?[0-9a-f]+$ ]] || sd_fail "$1 needs a number; $usage"
 	case $1 in
 	--packets) packets=$2 ;;
 	--states) states=$2 ;;
 	--calls) calls=$2 ;;
 	--seed) seed=$2 ;;
 	--lies) lies=$2 ;;
-	*) sd_fail "no option $1 (there are: --packets --states --calls --seed N, --lies 0|1)" ;;
+	*) sd_fail "there is no $1; $usage" ;;
 	esac
 	shift 2
 done
-[ $# = 0 ] || sd_fail "no value for $1"
 
 #   initial namespace              namespace "bad"
 #   sodp0  b0 10.9.5.1 ---------- b1 10.9.5.2  a raw socket, no device
@@ -34,18 +36,51 @@ ip -n bad link set lo up
 ip link set lo up
 sd_link sodp0 b0
 peer=(--local 10.9.5.1 --peer 10.9.5.2 --namespace bad)
+failed=0 total=()
 
-# what MODE COUNT [OPTION]...
-what() {
+# hostile MODE COUNT [OPTION]...
+hostile() {
 	local mode=$1 count=$2
 	shift 2
-	[ "$count" -gt 0 ] || return 0
 	"$SD_BIN/hostile" "$mode" sodp0 --count "$count" --seed "$seed" "$@"
 }
 
-what peer "$packets" "${peer[@]}"
-what program "$states"
+# attack MODE UNIT COUNT [OPTION]...: nobody may be harmed.
+attack() {
+	local mode=$1 unit=$2 count=$3
+	shift 3
+	[ "$count" -gt 0 ] || return 0
+	hostile "$mode" "$count" "$@" || failed=1
+	total+=("$count $unit")
+}
+
+# lie MODE COUNT [OPTION]...: what harms must be noticed.
+lie() {
+	local mode=$1 out
+	[ "$lies" != 0 ] || return 0
+	if out=$(hostile "$@" --lie); then
+		echo "$out"
+		echo "not ok - $mode: harm that was done was not noticed"
+		failed=1
+		return
+	fi
+	grep -m 1 '^# HARM' <<<"$out" || { echo "$out" && failed=1; }
+}
+
+# Nothing of all those processes is left.
+left() { rdma resource show | grep -vE '(pd 0 cq 0 qp 0 cm_id 0 mr 0 ctx 0|^$)'; }
+
+attack peer packets "$packets" "${peer[@]}"
+attack program states "$states"
+attack uverbs calls "$calls"
+lie peer 4000 "${peer[@]}"
+lie program 3000
+lie uverbs 2000
+! left || { echo "not ok - something is left" && failed=1; }
 rdma link del sodp0
 ip netns del bad
 sd_unload
+[ ! -d /sys/module/softodp ] || failed=1
 sd_leaks
+echo "# total: ${total[*]/%/,} seed $seed, $failed failed"
+exit $failed

@@ -16,6 +16,7 @@ enum {
 	LANE = 64 * 1024, /* bytes: more than a message and its guards */
 	MAX_LEN = 12000,
 	PAUSE_MS = 2,
+	LIE_AFTER = 50, /* messages */
 	/* Slower than this is as bad as never: nobody else may hold it up. */
 	PATIENCE_MS = 60000,
 };
@@ -41,6 +42,7 @@ struct party {
 	struct honest_score *score;
 	struct rng rng;
 	uint64_t round;
+	bool lie;
 };
 
 static void open_party(struct party *p, const char *name)
@@ -193,6 +195,8 @@ static bool volley(struct party *p)
 			return false;
 		expect(p, &m[i]);
 	}
+	if (p->lie && p->score->ops > LIE_AFTER)
+		p->far.map[m[n - 1].to + PAGE - 1]++; /* the byte before */
 	ms = now_ms() - started;
 	if (ms > p->score->worst_ms)
 		p->score->worst_ms = ms;
@@ -205,9 +209,10 @@ static bool volley(struct party *p)
 	return true;
 }
 
-void honest_run(const char *dev, struct honest_score *score, uint64_t seed)
+void honest_run(const char *dev, struct honest_score *score, uint64_t seed,
+		bool lie)
 {
-	struct party p = { .score = score, .rng = { seed } };
+	struct party p = { .score = score, .rng = { seed }, .lie = lie };
 
 	open_party(&p, dev);
 	score->running = true;

@@ -17,7 +17,7 @@ struct options {
 	const char *local_ip, *peer_ip, *peer_ns; /* peer */
 	uint64_t seed;
 	unsigned long count; /* packets, states or calls */
-	bool lie; /* the regions are larger than the judge is told */
+	bool lie; /* something happens that must be noticed */
 };
 
 /* --- chance: the same sequence for the same seed --- */
@@ -48,7 +48,7 @@ static inline bool one_in(struct rng *r, uint32_t n)
 enum {
 	HONEST_PARTIES = 2, /* a process, and a thread beside the villain */
 	HONEST_QPS = 4,
-	BREAKDOWN = 48, /* lines of what was done */
+	BREAKDOWN = 64, /* lines of what was done */
 };
 
 struct honest_score {
@@ -78,18 +78,24 @@ static inline void count_kind(unsigned int kind)
 
 /* --- honest.c --- */
 
-/* Traffic with every byte judged, until the board says stop. */
-void honest_run(const char *dev, struct honest_score *score, uint64_t seed);
+/*
+ * Traffic with every byte judged, until the board says stop. With @lie a byte
+ * changes in some volley, as if somebody had written there.
+ */
+void honest_run(const char *dev, struct honest_score *score, uint64_t seed,
+		bool lie);
 
 /* --- the villains: return when options.count is reached --- */
 
 struct villain {
 	const char *mode, *unit; /* what is counted */
+	void (*prepare)(void); /* before there are processes; may be NULL */
 	void (*run)(const struct options *o);
 	const char *const *kinds; /* names of board->kinds, NULL at the end */
 	/* Judges counters of the device (census.h); NULL: nothing to judge. */
 	void (*judge)(const struct options *o);
 	bool unprivileged;
+	bool honest_lies; /* with --lie it is the honest traffic that is spoilt */
 	bool beside; /* an honest thread in the same process */
 };
 

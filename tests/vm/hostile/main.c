@@ -26,7 +26,8 @@ enum {
 struct board *board;
 
 static const struct villain *const villains[] = { &villain_peer,
-						  &villain_program };
+						  &villain_program,
+						  &villain_uverbs };
 
 void accuse(const char *fmt, ...)
 {
@@ -48,7 +49,7 @@ static void usage(void)
 	      "\n"
 	      "  --count N   packets, ring states or calls\n"
 	      "  --local, --peer, --namespace   peer: the device's address, the peer's, and where it is\n"
-	      "  --lie       the regions are larger than the judge is told: it must notice\n",
+	      "  --lie       regions are larger than the judge is told, or an honest byte changes: it must notice\n",
 	      stderr);
 	exit(2);
 }
@@ -121,9 +122,10 @@ static pid_t spawn(void)
 	return pid;
 }
 
-static void honest_process(const struct options *o)
+static void honest_process(const struct villain *v, const struct options *o)
 {
-	honest_run(o->dev, &board->honest[0], o->seed + 1);
+	honest_run(o->dev, &board->honest[0], o->seed + 1,
+		   o->lie && v->honest_lies);
 	exit(0);
 }
 
@@ -131,7 +133,7 @@ static void *honest_thread(void *arg)
 {
 	const struct options *o = arg;
 
-	honest_run(o->dev, &board->honest[1], o->seed + 2);
+	honest_run(o->dev, &board->honest[1], o->seed + 2, false);
 	return NULL;
 }
 
@@ -277,6 +279,8 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	parse(&o, argc, argv);
 	v = find(&o);
+	if (v->prepare)
+		v->prepare();
 	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (board == MAP_FAILED)
@@ -286,7 +290,7 @@ int main(int argc, char **argv)
 	census_begin(o.dev);
 	honest = spawn();
 	if (!honest)
-		honest_process(&o);
+		honest_process(v, &o);
 	for (int i = 0; i < 3000 && !board->honest[0].ops; i++)
 		sleep_ms(10);
 	started = now_ms();

@@ -243,32 +243,14 @@ static enum state some_kind(struct rng *r)
 	return one_in(r, 8) ? seldom : often[pick(r, ARRAY_SIZE(often))];
 }
 
-/* How many states it was. */
-static unsigned int do_state(struct program *p, struct couple *c,
-			     struct half *h)
+/* What is not the way to use a ring at all. */
+static void spoil(struct program *p, struct couple *c, struct half *h,
+		  enum state s)
 {
 	struct rng *r = &p->rng;
-	unsigned int n = 1;
-	enum state s = some_kind(r);
 	struct shared_ring *ring = any_ring(c, r, CQ_RING);
 
-	count_kind(s);
 	switch (s) {
-	case STATE_SEND:
-		put_send(c, h, r);
-		break;
-	case STATE_SENDS:
-		n = 1 + pick(r, 8);
-		for (unsigned int i = 0; i < n; i++)
-			put_send(c, h, r);
-		break;
-	case STATE_RECVS:
-		n = 1 + pick(r, 8);
-		/* fall through */
-	case STATE_RECV:
-		for (unsigned int i = 0; i < n; i++)
-			put_recv(c, h, r);
-		return n; /* without a doorbell */
 	case STATE_CHANGE:
 		scribble_slot(ring, r);
 		break;
@@ -305,6 +287,29 @@ static unsigned int do_state(struct program *p, struct couple *c,
 		ground_shake(&p->ground, r);
 		break;
 	}
+}
+
+/* How many states it was. */
+static unsigned int do_state(struct program *p, struct couple *c,
+			     struct half *h)
+{
+	struct rng *r = &p->rng;
+	enum state s = some_kind(r);
+	unsigned int n = 1;
+
+	count_kind(s);
+	if (s == STATE_SENDS || s == STATE_RECVS)
+		n += pick(r, 8);
+	if (s == STATE_RECV || s == STATE_RECVS) {
+		for (unsigned int i = 0; i < n; i++)
+			put_recv(c, h, r);
+		return n; /* no doorbell for these */
+	}
+	if (s == STATE_SEND || s == STATE_SENDS)
+		for (unsigned int i = 0; i < n; i++)
+			put_send(c, h, r);
+	else
+		spoil(p, c, h, s);
 	if (!one_in(r, 4))
 		bell(h);
 	return n;

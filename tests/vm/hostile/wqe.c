@@ -4,6 +4,16 @@
 
 #include "rings.h"
 
+/* That of the key, or another. */
+static const struct plot *plot_of(struct rng *r, const struct ground *g,
+				  uint32_t key)
+{
+	for (int id = 0; id < PLOTS && !one_in(r, PLOTS); id++)
+		if (g->plots[id].key == key)
+			return &g->plots[id];
+	return &g->plots[pick(r, PLOTS)];
+}
+
 static uint64_t edge(struct rng *r, const struct plot *p, uint32_t len)
 {
 	static const int at[] = { -8, -1, 1, PLOT_LEN - 1, PLOT_LEN };
@@ -135,6 +145,7 @@ static void twist_sge(struct couple *c, const struct half *h,
 		dma->length = some_number(r, dma->length);
 		break;
 	case WQE_SGE_EDGE:
+		any = plot_of(r, c->ground, sge->lkey);
 		sge->lkey = any->key;
 		sge->addr = edge(r, any, sge->length);
 		break;
@@ -159,6 +170,7 @@ static void twist_remote(struct couple *c, struct rxe_send_wqe *w,
 
 	switch (t) {
 	case WQE_REMOTE_EDGE:
+		any = plot_of(r, c->ground, *rkey);
 		*rkey = any->key;
 		w->wr.wr.rdma.remote_addr = edge(r, any, w->dma.length);
 		break;
@@ -174,7 +186,9 @@ static void twist_remote(struct couple *c, struct rxe_send_wqe *w,
 static void twist_send(struct couple *c, const struct half *h,
 		       struct rxe_send_wqe *w, struct rng *r)
 {
-	enum wqe_twist t = pick(r, WQE_TWISTS_NUM);
+	static const enum wqe_twist edges[] = { WQE_SGE_EDGE, WQE_REMOTE_EDGE };
+	enum wqe_twist t = one_in(r, 3) ? edges[pick(r, 2)] :
+					  pick(r, WQE_TWISTS_NUM);
 	uint32_t *words = (uint32_t *)w;
 
 	count_kind(t);
