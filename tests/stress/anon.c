@@ -190,14 +190,32 @@ static void free_round(struct freer *w, uint32_t version)
 		check_page(w, i, w->probe.buf + i * PAGE, "READ");
 }
 
+/* Of all threads: pages of both kinds must be seen. */
+static _Atomic bool freed_dropped, freed_left;
+
+/* For its time, and on a slow machine until both were seen. */
+static bool goes_on(const struct freer *w)
+{
+	uint64_t now = now_ms();
+
+	if (failed(w->run))
+		return false;
+	return now < w->end_ms || (now < w->end_ms + 10000 * w->run->slow &&
+				   !(freed_dropped && freed_left));
+}
+
 static void *free_main(void *arg)
 {
 	struct freer *w = arg;
 	uint32_t version = 1;
 
-	while (!failed(w->run) && now_ms() < w->end_ms) {
+	while (goes_on(w)) {
 		free_round(w, version);
 		version += 2;
+		if (w->dropped)
+			freed_dropped = true;
+		if (w->left)
+			freed_left = true;
 		note_events(w->run, 1);
 	}
 	return NULL;

@@ -298,7 +298,7 @@ static void go(struct third *t, struct third_device *d)
 		if (now_ms() < end)
 			continue;
 		hooks_sample(r);
-		if (hooks_seen(r, NULL) &&
+		if (hooks_seen(r, NULL) && t->device_locks && t->cpu_locks &&
 		    t->moves + t->remaps >= t->plan->min_moves)
 			break;
 	}
