@@ -187,13 +187,14 @@ int softodp_prefetch_wait(struct softodp_prefetch_job *job, int timeout_ms)
 {
 	struct pollfd done = { .fd = job->done_fd, .events = POLLIN };
 	const int saved = errno;
-	int ret = atomic_load(&job->result);
+	int ret;
 
-	if (ret != RUNNING)
-		return ret;
-	/* The thread is the parent's; its descriptor tells of the parent's. */
-	if (job->owner != getpid())
-		return ECANCELED;
+	/* The thread is the parent's, and what the descriptor tells, too. */
+	if (job->owner != getpid()) {
+		ret = atomic_load(&job->result);
+		return ret == RUNNING ? ECANCELED : ret;
+	}
+	/* Not by the result alone: whoever polls shall see the same. */
 	ret = poll(&done, 1, timeout_ms);
 	if (ret < 0)
 		ret = errno;
