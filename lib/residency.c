@@ -7,7 +7,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <rdma/softodp-abi.h>
 #include <softodp/softodp.h>
+
+#include "uverbs.h"
 
 enum {
 	CHUNK = 512, /* pages looked at in one go */
@@ -102,6 +105,35 @@ static int by_best_source(uint64_t first, uint8_t *map,
 	return ret;
 }
 
+/*
+ * On top of that: which of them the device reaches, if it tells. @first is a
+ * page of the region.
+ */
+static void by_device(const struct ibv_mr *mr, uint64_t first, uint8_t *map,
+		      struct softodp_residency *r)
+{
+	uint64_t present = 0;
+	uint8_t chunk[CHUNK];
+
+	for (uint64_t at = 0; at < r->pages; at += CHUNK) {
+		const size_t n = r->pages - at < CHUNK ? r->pages - at : CHUNK;
+
+		/* It says no at once, or a change came in between. */
+		if (uverbs_residency(mr, first + at, (uint16_t)n, chunk))
+			return;
+		for (size_t i = 0; i < n; i++) {
+			if (!(chunk[i] & SOFTODP_PAGE_PRESENT))
+				continue;
+			present++;
+			if (map)
+				map[at + i] |= SOFTODP_PAGE_DEVICE;
+		}
+	}
+	r->source = SOFTODP_SOURCE_DEVICE;
+	r->known |= SOFTODP_PAGE_DEVICE;
+	r->device = present;
+}
+
 static bool is_inside(const struct ibv_mr *mr, uintptr_t addr, size_t length)
 {
 	const uintptr_t start = (uintptr_t)mr->addr;
@@ -131,6 +163,8 @@ int softodp_query_residency(struct ibv_mr *mr, const void *addr, size_t length,
 	r.pages = (start + (length - 1)) / page_size - start / page_size + 1;
 	if (by_best_source(start / page_size, map, &r))
 		return -1;
+	by_device(mr, start / page_size - (uintptr_t)mr->addr / page_size, map,
+		  &r);
 	memset(result, 0, size);
 	r.size = size;
 	memcpy(result, &r, size < sizeof(r) ? size : sizeof(r));

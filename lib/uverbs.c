@@ -6,6 +6,7 @@
 #include <rdma/ib_user_ioctl_verbs.h>
 #include <rdma/ib_user_verbs.h>
 #include <rdma/rdma_user_ioctl_cmds.h>
+#include <rdma/softodp-abi.h>
 
 #include "uverbs.h"
 
@@ -74,6 +75,23 @@ int uverbs_advise(int cmd_fd, uint32_t pd_handle,
 	add(&cmd, UVERBS_ATTR_ADVISE_MR_SGE_LIST, num_sge * sizeof(*sg_list),
 	    (uintptr_t)sg_list);
 	return issue_or_unsupported(cmd_fd, &cmd);
+}
+
+int uverbs_residency(const struct ibv_mr *mr, uint64_t first, uint16_t n,
+		     uint8_t *states)
+{
+	struct command cmd = {
+		.hdr.object_id = UVERBS_OBJECT_MR,
+		.hdr.method_id = SOFTODP_METHOD_MR_RESIDENCY,
+	};
+	uint64_t total;
+
+	add(&cmd, SOFTODP_ATTR_MR_RESIDENCY_HANDLE, 0, mr->handle);
+	add(&cmd, SOFTODP_ATTR_MR_RESIDENCY_FIRST, sizeof(first), first);
+	add(&cmd, SOFTODP_ATTR_MR_RESIDENCY_TOTAL, sizeof(total),
+	    (uintptr_t)&total);
+	add(&cmd, SOFTODP_ATTR_MR_RESIDENCY_STATES, n, (uintptr_t)states);
+	return issue_or_unsupported(mr->context->cmd_fd, &cmd);
 }
 
 int uverbs_rereg(struct ibv_mr *mr, int flags, struct ibv_pd *pd, void *addr,

@@ -23,5 +23,11 @@ int uverbs_advise(int cmd_fd, uint32_t pd_handle,
 /* On success @mr has its new keys, domain and addresses. */
 int uverbs_rereg(struct ibv_mr *mr, int flags, struct ibv_pd *pd, void *addr,
 		 size_t length, unsigned int access);
+/*
+ * What the device's table has of @n pages, from the
+ * region's page @first on: a byte of enum softodp_page_state each.
+ */
+int uverbs_residency(const struct ibv_mr *mr, uint64_t first, uint16_t n,
+		     uint8_t *states);
 
 #endif

@@ -421,7 +421,7 @@ enum softodp_page {
 /* Who said so. */
 enum softodp_source {
 	SOFTODP_SOURCE_NONE = 0,
-	SOFTODP_SOURCE_DEVICE = 1, /* the device's table */
+	SOFTODP_SOURCE_DEVICE = 1, /* the device's table, beside one of these */
 	SOFTODP_SOURCE_PAGEMAP = 2, /* the process's page table */
 	SOFTODP_SOURCE_MINCORE = 3, /* mincore(2): page cache and page table */
 };
@@ -443,7 +443,8 @@ struct softodp_residency {
  * @length: bytes
  * @map:    a byte of enum softodp_page for each page, or NULL
  *
- * By the best source that is to be had; it is in the result. Of this process:
+ * By the best source that is to be had; it is in the result, and so is what
+ * it knows. Only softodp devices tell which pages they reach. Of this process:
  * in a child of fork() its own memory, not the region's.
  *
  * Returns 0 or -1 with errno: EINVAL (length 0, result->size), EFAULT (the

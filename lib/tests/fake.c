@@ -8,6 +8,7 @@
 #include <rdma/ib_user_ioctl_verbs.h>
 #include <rdma/ib_user_verbs.h>
 #include <rdma/rdma_user_ioctl_cmds.h>
+#include <rdma/softodp-abi.h>
 
 #include "fake.h"
 
@@ -121,6 +122,20 @@ static int kernel_rereg(const struct command *cmd)
 	return 0;
 }
 
+static int kernel_residency(const struct command *cmd)
+{
+	const struct ib_uverbs_attr *out =
+		find(cmd, SOFTODP_ATTR_MR_RESIDENCY_STATES);
+
+	if (!fake.states)
+		return EPROTONOSUPPORT;
+	memcpy((void *)(uintptr_t)out->data,
+	       fake.states + find(cmd, SOFTODP_ATTR_MR_RESIDENCY_FIRST)->data,
+	       out->len);
+	fake.states_told += out->len;
+	return 0;
+}
+
 int __wrap_ioctl(int fd, unsigned long number, ...);
 int __wrap_ioctl(int fd, unsigned long number, ...)
 {
@@ -140,6 +155,9 @@ int __wrap_ioctl(int fd, unsigned long number, ...)
 	else if (cmd->hdr.object_id == UVERBS_OBJECT_MR &&
 		 cmd->hdr.method_id == UVERBS_METHOD_ADVISE_MR)
 		error = kernel_advise(fd, cmd);
+	else if (cmd->hdr.object_id == UVERBS_OBJECT_MR &&
+		 cmd->hdr.method_id == SOFTODP_METHOD_MR_RESIDENCY)
+		error = kernel_residency(cmd);
 	else if (cmd->hdr.object_id == UVERBS_OBJECT_DEVICE &&
 		 cmd->hdr.method_id == UVERBS_METHOD_INVOKE_WRITE)
 		error = kernel_rereg(cmd);

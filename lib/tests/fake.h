@@ -50,6 +50,10 @@ struct fake {
 	int rereg_flags; /* of the last one to get there */
 	int fork_calls_left; /* before one of ibv_*fork_range() fails; 0: none */
 
+	/* What the device's table has, a byte each; NULL: it does not tell */
+	const uint8_t *states;
+	uint64_t states_told; /* pages, of which it was asked */
+
 	int stats_errno; /* softodp_query_mr_stats(), where that is made up */
 
 	int pds, mrs; /* that are there now */

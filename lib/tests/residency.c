@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <rdma/softodp-abi.h>
+
 #include "fake.h"
 
 enum {
@@ -74,6 +76,36 @@ static int check_source(struct ibv_mr *mr, size_t size,
 	return bad;
 }
 
+/* The device reaches every fifth page, from the region's second on. */
+static int check_device(struct ibv_mr *mr, size_t size)
+{
+	struct softodp_residency r = { .size = sizeof(r) };
+	static uint8_t states[PAGES];
+	uint8_t map[PAGES];
+	int bad = 0;
+
+	for (int i = 1; i < PAGES; i += 5)
+		states[i] = SOFTODP_PAGE_PRESENT | SOFTODP_PAGE_ACCESSED;
+	states[0] = SOFTODP_PAGE_ACCESSED; /* of no meaning by itself */
+	fake.states = states;
+	bad += CHECK(!softodp_query_residency(mr, mr->addr, mr->length, map,
+					      &r)) +
+	       CHECK(r.source == SOFTODP_SOURCE_DEVICE) +
+	       CHECK(r.known == (SOFTODP_PAGE_MEMORY | SOFTODP_PAGE_SWAPPED |
+				 SOFTODP_PAGE_DEVICE)) +
+	       CHECK(r.device == PAGES / 5 && fake.states_told == PAGES);
+	for (int i = 0; i < PAGES && !bad; i++)
+		bad += CHECK(map[i] ==
+			     ((touched(i) ? SOFTODP_PAGE_MEMORY : 0) |
+			      (i % 5 == 1 ? SOFTODP_PAGE_DEVICE : 0)));
+	/* From a page in the middle on, and without a map. */
+	bad += CHECK(!softodp_query_residency(
+		       mr, (char *)mr->addr + 6 * size + 5, size, NULL, &r)) +
+	       CHECK(r.pages == 2 && r.device == 1);
+	fake.states = NULL;
+	return bad;
+}
+
 static int check_errors(struct ibv_mr *mr)
 {
 	struct softodp_residency r = { .size = sizeof(r) };
@@ -100,8 +132,11 @@ int main(void)
 
 	if (!mr.addr)
 		return 2;
+	fake_reset();
+	mr.context = &fake.verbs.context;
 	failed = check_source(&mr, size, SOFTODP_SOURCE_PAGEMAP,
 			      SOFTODP_PAGE_MEMORY | SOFTODP_PAGE_SWAPPED);
+	failed += check_device(&mr, size);
 	no_pagemap = true;
 	failed += check_source(&mr, size, SOFTODP_SOURCE_MINCORE,
 			       SOFTODP_PAGE_MEMORY);

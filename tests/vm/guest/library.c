@@ -288,6 +288,8 @@ static void check_job(struct ibv_pd *pd, char *base, bool odp)
 	CHECK(!softodp_query_residency(mr, mr->addr, mr->length, NULL,
 				       &residency));
 	CHECK(residency.source != SOFTODP_SOURCE_NONE);
+	if (residency.source == SOFTODP_SOURCE_DEVICE)
+		CHECK(residency.device == residency.pages);
 	CHECK(residency.in_memory == residency.pages); /* pinned, too */
 	if (!odp) {
 		CHECK(!ibv_dereg_mr(mr));

@@ -91,6 +91,15 @@ static const struct step {
 	{ "munmap", unmap, 3, 3, 192, 19, 144, 0 },
 };
 
+/* Page by page, from the device's own table. */
+static bool device_has(uint64_t pages)
+{
+	struct softodp_residency r = { .size = sizeof(r) };
+
+	return !softodp_query_residency(region, memory, LEN, NULL, &r) &&
+	       r.source == SOFTODP_SOURCE_DEVICE && r.device == pages;
+}
+
 static void run_step(const struct step *s)
 {
 	struct softodp_mr_stats got;
@@ -104,6 +113,7 @@ static void run_step(const struct step *s)
 			   got.page_invalidations == s->hooks &&
 			   got.page_invalidations_handled == s->taken &&
 			   got.resident_pages == s->resident &&
+			   device_has(s->resident) &&
 			   !got.page_faults_retried && !got.page_prefetch,
 		   "%-20s faults %llu (major %llu), pages in %llu, "
 		   "invalidations %llu, pages out %llu, resident %llu",
