@@ -20,10 +20,14 @@ void fill_reg_mr(struct caller *c, void *in)
 	cmd->start = some_start(c, &length);
 	cmd->length = length;
 	cmd->hca_va = cmd->start;
-	if (one_in(&c->rng, 4)) /* another one that may be */
+	if (one_in(&c->rng, 24)) { /* all of the address space */
+		cmd->start = cmd->hca_va = 0;
+		cmd->length = UINT64_MAX;
+	} else if (one_in(&c->rng, 4)) { /* another address that may be */
 		cmd->hca_va += rng_next(&c->rng) & ~(PAGE - 1);
-	else if (one_in(&c->rng, 16))
+	} else if (one_in(&c->rng, 16)) {
 		cmd->hca_va = rng_next(&c->rng);
+	}
 	cmd->pd_handle = some_handle(c, A_PD);
 	cmd->access_flags = some_access(&c->rng);
 }
@@ -34,7 +38,9 @@ void fill_rereg_mr(struct caller *c, void *in)
 	uint64_t length;
 
 	cmd->mr_handle = some_handle(c, A_MR);
-	cmd->flags = pick(&c->rng, 16);
+	/* new memory, another protection domain, other rights */
+	cmd->flags = one_in(&c->rng, 16) ? (uint32_t)rng_next(&c->rng) :
+					   1 + pick(&c->rng, 7);
 	cmd->start = some_start(c, &length);
 	cmd->length = length;
 	cmd->hca_va = cmd->start;

@@ -2,6 +2,7 @@
 #include "ground.h"
 
 #include <errno.h>
+#include <rdma/ib_user_verbs.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -98,14 +99,39 @@ static void open_plot(struct ground *g, enum plot_id id, size_t more)
 	}
 }
 
+/* The region goes elsewhere, and has another key there. */
+static void move_region(struct ibv_mr *mr, void *to)
+{
+	struct ib_uverbs_rereg_mr_resp resp;
+	struct {
+		struct ib_uverbs_cmd_hdr hdr;
+		struct ib_uverbs_rereg_mr cmd;
+	} rereg = {
+		.hdr = { .command = IB_USER_VERBS_CMD_REREG_MR,
+			 .in_words = sizeof(rereg) / 4,
+			 .out_words = sizeof(resp) / 4 },
+		.cmd = { .response = (uintptr_t)&resp,
+			 .mr_handle = mr->handle,
+			 .flags = IBV_REREG_MR_CHANGE_TRANSLATION,
+			 .start = (uintptr_t)to,
+			 .length = PLOT_LEN,
+			 .hca_va = (uintptr_t)to },
+	};
+
+	if (write(mr->context->cmd_fd, &rereg, sizeof(rereg)) != sizeof(rereg))
+		die("rereg_mr: %s", strerror(errno));
+}
+
 /* Right after its end a key is of most interest. */
-static void end_another(struct ground *g)
+static void end_another(struct ground *g, bool move)
 {
 	struct plot *p = &g->plots[PLOT_STALE];
 	struct ibv_mr *mr =
 		rd_reg(g->dev, p->mem, PLOT_LEN, kinds[PLOT_STALE].access);
 
 	p->key = mr->rkey;
+	if (move)
+		move_region(mr, g->plots[PLOT_OPEN].mem);
 	if (ibv_dereg_mr(mr))
 		die("deregister: %s", strerror(errno));
 }
@@ -195,7 +221,7 @@ void ground_shake(struct ground *g, struct rng *r)
 	size_t first = pick(r, PLOT_PAGES) * PAGE;
 
 	if (one_in(r, 4))
-		end_another(g);
+		end_another(g, one_in(r, 2));
 	else if (!in_hole(id, first) &&
 		 madvise(g->plots[id].map + first, PAGE, MADV_DONTNEED))
 		die("MADV_DONTNEED: %s", strerror(errno));

@@ -128,7 +128,7 @@ static void judge(const struct options *o)
 		   "(%d %% must)",
 		   (unsigned long long)percent, (unsigned long long)board->done,
 		   REACH_PERCENT);
-	if (o->count < 5000)
+	if (o->count < 10000)
 		return; /* too few for each to be met */
 	for (size_t i = 0; i < ARRAY_SIZE(met); i++)
 		if (!census_delta(met[i]))

@@ -412,7 +412,7 @@ static void judge(const struct options *o)
 		   "program: %llu requests were refused by the driver "
 		   "(%lu must be)",
 		   (unsigned long long)rejects, o->count / 50);
-	if (o->count < 5000)
+	if (o->count < 50000)
 		return; /* too few for each to be met */
 	for (size_t i = 0; i < ARRAY_SIZE(met); i++)
 		if (!census_delta(met[i]))

@@ -173,6 +173,10 @@ static void twist_eth(struct range *r, struct victim *v, struct shot *s,
 	case TWIST_KEY:
 		s->c.rkey = r->ground->plots[pick(rng, PLOTS)].key;
 		break;
+	case TWIST_KEY_ENDED: /* it would be right otherwise */
+		s->c.rkey = r->ground->plots[PLOT_STALE].key;
+		s->c.va = (uintptr_t)r->ground->plots[PLOT_STALE].mem;
+		break;
 	case TWIST_KEY_WRONG:
 		s->c.rkey = one_in(rng, 2) ? (uint32_t)rng_next(rng) :
 					     s->c.rkey ^ 1u << pick(rng, 32);
@@ -239,6 +243,7 @@ static void twist(struct range *r, struct victim *v, struct shot *s)
 	count_kind(t);
 	switch (t) {
 	case TWIST_KEY:
+	case TWIST_KEY_ENDED:
 	case TWIST_KEY_WRONG:
 	case TWIST_VA_EDGE:
 	case TWIST_VA_WRONG:

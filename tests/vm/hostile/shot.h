@@ -18,6 +18,7 @@
 	T(PSN_OLD, "a PSN that was there before")                 \
 	T(PSN_FAR, "a PSN from anywhere")                         \
 	T(KEY, "the key of another region")                       \
+	T(KEY_ENDED, "a key that has just come to its end")       \
 	T(KEY_WRONG, "a key of nobody")                           \
 	T(VA_EDGE, "an address at an edge of the region")         \
 	T(VA_WRONG, "an address from anywhere")                   \

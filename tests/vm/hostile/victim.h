@@ -13,7 +13,7 @@
 
 enum {
 	GROUPS = 4,
-	GROUP = 16, /* victims that one thread connects anew */
+	GROUP = 8, /* victims that one thread connects anew */
 	VICTIMS = GROUPS * GROUP,
 	VICTIM_QPN = 0xab0000, /* of the peer's end, and up */
 	ASKED = 16, /* requests of a victim that are remembered */

@@ -14,6 +14,12 @@ static const struct plot *plot_of(struct rng *r, const struct ground *g,
 	return &g->plots[pick(r, PLOTS)];
 }
 
+/* Any; often the one whose key has just come to its end. */
+static const struct plot *some_other(struct rng *r, const struct ground *g)
+{
+	return &g->plots[one_in(r, 3) ? PLOT_STALE : pick(r, PLOTS)];
+}
+
 static uint64_t edge(struct rng *r, const struct plot *p, uint32_t len)
 {
 	static const int at[] = { -8, -1, 1, PLOT_LEN - 1, PLOT_LEN };
@@ -76,8 +82,10 @@ static void good_sges(struct rng *r, struct rxe_dma_info *dma,
 static void good_remote(struct rng *r, const struct ground *g,
 			struct rxe_send_wqe *w)
 {
-	static const enum plot_id some[] = { PLOT_OPEN, PLOT_COLD,
-					     PLOT_PINNED };
+	static const enum plot_id some[] = {
+		PLOT_OPEN,   PLOT_OPEN,	  PLOT_COLD, PLOT_COLD,
+		PLOT_PINNED, PLOT_PINNED, PLOT_HOLE, PLOT_COLD,
+	};
 	enum plot_id id = some[pick(r, ARRAY_SIZE(some))];
 	const struct plot *p = &g->plots[id];
 	uint32_t len = w->dma.length;
@@ -134,7 +142,7 @@ static void good_send(struct couple *c, const struct half *h,
 static void twist_sge(struct couple *c, const struct half *h,
 		      struct rxe_dma_info *dma, struct rng *r, enum wqe_twist t)
 {
-	const struct plot *any = &c->ground->plots[pick(r, PLOTS)];
+	const struct plot *any = some_other(r, c->ground);
 	struct rxe_sge *sge = &dma->sge[pick(r, h->sge)];
 
 	switch (t) {
@@ -156,6 +164,8 @@ static void twist_sge(struct couple *c, const struct half *h,
 		break;
 	default:
 		sge->lkey = one_in(r, 2) ? any->key : (uint32_t)rng_next(r);
+		if (one_in(r, 2)) /* it would be right otherwise */
+			sge->addr = (uintptr_t)any->mem;
 		break;
 	}
 }
@@ -163,7 +173,7 @@ static void twist_sge(struct couple *c, const struct half *h,
 static void twist_remote(struct couple *c, struct rxe_send_wqe *w,
 			 struct rng *r, enum wqe_twist t)
 {
-	const struct plot *any = &c->ground->plots[pick(r, PLOTS)];
+	const struct plot *any = some_other(r, c->ground);
 	bool atomic = w->wr.opcode == IBV_WR_ATOMIC_CMP_AND_SWP ||
 		      w->wr.opcode == IBV_WR_ATOMIC_FETCH_AND_ADD;
 	uint32_t *rkey = atomic ? &w->wr.wr.atomic.rkey : &w->wr.wr.rdma.rkey;
@@ -179,6 +189,8 @@ static void twist_remote(struct couple *c, struct rxe_send_wqe *w,
 		break;
 	default:
 		*rkey = one_in(r, 2) ? any->key : (uint32_t)rng_next(r);
+		if (one_in(r, 2)) /* it would be right otherwise */
+			w->wr.wr.rdma.remote_addr = (uintptr_t)any->mem;
 		break;
 	}
 }
