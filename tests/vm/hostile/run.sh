@@ -55,7 +55,7 @@ case $kernel in debug | kcsan) seconds=$((seconds * 8)) ;; esac
 seconds=$((seconds * ${SOFTODP_SLOW:-1}))
 rc=0
 "$SD_VM/vm" --kernel "$kernel" --module "$log/module/softodp.ko" --timeout "$seconds" --log "$log/guest" -- \
-	bash "$SD_VM/guest/hostile.sh" --packets "$packets" --states "$states" --calls "$calls" --lies 0 ${seed:+--seed "$seed"} |
+	bash "$SD_VM/guest/hostile.sh" --packets "$packets" --states "$states" --calls "$calls" --lies 0 --leaks 1 ${seed:+--seed "$seed"} |
 	tee "$out" || rc=$?
 done=$(sed -n 's/^# total: \([0-9]*\) packets, \([0-9]*\) states, \([0-9]*\) calls,.*/\1 \2 \3/p' "$out")
 [ -n "$done" ] || rc=${rc/#0/1}
