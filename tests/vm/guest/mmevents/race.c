@@ -162,7 +162,7 @@ static void third_thread_reclaim(void)
 	bool counts = bench.counts;
 	uint64_t before;
 
-	for (int tries = 0; tries < 5; tries++) {
+	for (int tries = 0; tries < 10; tries++) {
 		before = counts ? counter(bench.dev.name, name) : 0;
 		bench.counts = false;
 		third_thread(by_reclaim, 0);
