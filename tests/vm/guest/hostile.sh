@@ -7,7 +7,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 usage='hostile.sh [--packets N] [--states N] [--calls N] [--seed S] [--lies 0|1] [--leaks 0|1]: 0 leaves a part out'
-packets=12000 states=6000 calls=4000 lies=1 leaks=0 seed=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+packets=10000 states=3000 calls=3000 lies=1 leaks=0 seed=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 # Slower by six or more; and that harm is noticed has nothing to do with the kernel.
 case ${SD_KERNEL:-stock} in debug | kcsan) packets=800 states=400 calls=400 lies=0 ;; esac
 while [ $# -gt 0 ]; do
@@ -76,9 +76,9 @@ attack program "$states"
 while sd_pause 1; do rdma resource show mr && rdma statistic show mr && rdma resource show qp; done >/dev/null 2>&1 &
 attack uverbs "$calls"
 kill $!
-lie peer 4000 "${peer[@]}"
-lie program 3000
-lie uverbs 2000
+lie peer 6000 "${peer[@]}"
+lie program 8000
+lie uverbs 6000
 ! left || { echo "not ok - something is left" && failed=1; }
 rdma link del sodp0
 ip netns del bad

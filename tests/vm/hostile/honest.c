@@ -16,7 +16,7 @@ enum {
 	LANE = 64 * 1024, /* bytes: more than a message and its guards */
 	MAX_LEN = 12000,
 	PAUSE_MS = 2,
-	LIE_AFTER = 50, /* messages */
+	LIE_AFTER = 20, /* messages */
 	/* Slower than this is as bad as never: nobody else may hold it up. */
 	PATIENCE_MS = 60000,
 };
