@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # Crafted packets, scribbled rings, nonsense to uverbs, at random and while others work: nobody is harmed, all goes away.
 # timeout: 90
-# kernels: stock debug
+# kernels: stock
+# long: debug
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
