@@ -47,7 +47,6 @@ static void survey(struct sodp_region *region, u64 index, u64 last,
 struct page_map {
 	u64 first;
 	u8 *state;
-	u64 resident;
 };
 
 static void see_page(void *arg, u64 index, u8 state)
@@ -55,7 +54,6 @@ static void see_page(void *arg, u64 index, u8 state)
 	struct page_map *map = arg;
 
 	map->state[index - map->first] = state;
-	map->resident += !!state;
 }
 
 int sodp_region_residency(struct sodp_region *region, u64 first, u64 count,
