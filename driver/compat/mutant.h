@@ -30,7 +30,9 @@
 	  "a region is one byte longer than it was registered")              \
 	M(STALE_KEY, stale_key,                                              \
 	  "a deregistered key answers for a grace period more")              \
-	M(NO_PREEMPT_OFF, no_preempt_off, "transfers run preemptible")
+	M(NO_PREEMPT_OFF, no_preempt_off, "transfers run preemptible")       \
+	M(NO_CPU_PATIENCE, no_cpu_patience,                                  \
+	  "a queue pair waits for its CPU, however long that is busy")
 
 enum sodp_mutant {
 	SODP_MUTANT_NONE,

@@ -26,6 +26,7 @@ enum {
 	RUN_PASSES =
 		2, /* where a packet or a doorbell came, then a work item */
 	WORK_PASSES = 2, /* in a work item, then to the end of its queue */
+	CPU_PATIENCE_MS = 10, /* for a CPU that has something else to do */
 };
 
 static struct workqueue_struct *wq;
@@ -57,14 +58,46 @@ static bool idle(const struct sodp_side *side)
 	       test_bit(STOPPED, &side->flags);
 }
 
+/*
+ * The CPU to stay on does not come to it: it is in a long loop of the kernel,
+ * or real-time tasks have it. Packets out of order cost less than a peer that
+ * times out.
+ */
+static bool overdue(const struct sodp_side *side)
+{
+	unsigned long since = READ_ONCE(side->since); /* pairs with come() */
+
+	return since && !SODP_MUTANT(NO_CPU_PATIENCE) &&
+	       time_after(jiffies, since + msecs_to_jiffies(CPU_PATIENCE_MS));
+}
+
+/* The work item has come to its CPU, or somebody has done its work. */
+static void come(struct sodp_side *side)
+{
+	WRITE_ONCE(side->since, 0); /* pairs with queue() and overdue() */
+}
+
 static void queue(struct sodp_side *side, struct work_struct *work)
 {
 	int cpu = READ_ONCE(side->cpu); /* pairs with stay(); a hint */
+	unsigned int other;
 
-	if (cpu >= 0)
-		queue_work_on(cpu, wq, work);
-	else
+	if (cpu < 0) {
 		queue_work(wq, work);
+		return;
+	}
+	other = overdue(side) ? cpumask_any_but(cpu_online_mask, cpu) :
+				nr_cpu_ids;
+	if (other < nr_cpu_ids) {
+		/* One of the two waits in vain for that CPU. */
+		if (!queue_work_on(other, wq, &side->work[0]))
+			queue_work_on(other, wq, &side->work[1]);
+		return;
+	}
+	/* Before the work item, which ends the wait: pairs with come(). */
+	if (!READ_ONCE(side->since))
+		WRITE_ONCE(side->since, jiffies ?: 1);
+	queue_work_on(cpu, wq, work);
 }
 
 /* The owner only, softirqs off. */
@@ -78,11 +111,13 @@ static bool elsewhere(const struct sodp_side *side)
 {
 	int cpu = READ_ONCE(side->cpu); /* pairs with stay() */
 
-	return cpu >= 0 && cpu != raw_smp_processor_id() && cpu_online(cpu);
+	return cpu >= 0 && cpu != raw_smp_processor_id() && cpu_online(cpu) &&
+	       !overdue(side);
 }
 
 static void run_pass(struct sodp_side *side)
 {
+	come(side);
 	clear_bit(PENDING, &side->flags);
 	smp_mb__after_atomic(); /* pairs with mark() */
 	if (side->pass(side) == SODP_STEP_MORE)
@@ -150,6 +185,7 @@ static void let_softirqs_catch_up(void)
  */
 static void work_on(struct sodp_side *side, struct work_struct *other)
 {
+	come(side);
 	let_softirqs_catch_up();
 	if (run(side, WORK_PASSES))
 		queue(side, other);
@@ -181,6 +217,7 @@ void sodp_side_init(struct sodp_side *side,
 	side->pass = pass;
 	side->in_flight = false;
 	side->cpu = -1;
+	side->since = 0;
 	INIT_WORK(&side->work[0], side_work);
 	INIT_WORK(&side->work[1], side_moved);
 	timer_setup(&side->later, side_later, 0);

@@ -55,6 +55,7 @@ struct sodp_side {
 	 */
 	bool in_flight;
 	int cpu; /* to stay on, or -1 */
+	unsigned long since; /* jiffies: when it began to wait for @cpu, or 0 */
 };
 
 void sodp_side_init(struct sodp_side *side,

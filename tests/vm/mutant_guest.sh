@@ -8,7 +8,7 @@ The guest's side of mutants.sh: runs tests until one of them, or the kernel, not
 Usage: tests/vm/mutant_guest.sh SECONDS TEST...
 
   SECONDS  for each test; it may take longer
-  TEST     stress:SCENARIO, mmevents:CASE, or guest:NAME for tests/vm/guest/NAME.sh; widen=... sets the parameter for
+  TEST     stress:SCENARIO, mmevents:CASE, reliability:PART, or guest:NAME for tests/vm/guest/NAME.sh; widen=... sets the parameter for
            those that follow
 
 Status 0: nothing was noticed; 1: something was; 2: it did not work at all.
@@ -27,6 +27,7 @@ command_of() {
 	case $1 in
 	stress:*) echo "$SD_BIN/stress --dev sodp0 --seconds $2 --scenario ${1#*:}" ;;
 	mmevents:*) echo "$SD_BIN/mmevents --dev sodp0 --case ${1#*:}" ;;
+	reliability:*) echo "$SD_BIN/reliability --dev sodp0 ${1#*:} 20" ;;
 	guest:*) echo "$SD_ROOT/tests/vm/guest/${1#*:}.sh" ;;
 	*) return 1 ;;
 	esac

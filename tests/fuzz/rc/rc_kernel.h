@@ -96,6 +96,8 @@ static inline bool atomic_add_unless(atomic_t *v, int n, int unless)
 #define smp_processor_id()	(WARN_ON_ONCE(!shim.bh), shim_cpu)
 #define raw_smp_processor_id()	shim_cpu
 #define cpu_online(cpu)		((cpu) < 2)
+#define nr_cpu_ids		2U
+#define cpumask_any_but(mask, cpu) ((cpu) ? 0U : 1U) /* of two */
 #define local_softirq_pending() 0
 #define usleep_range(a, b)	shim_sleep(a)
 #define WQ_CPU_INTENSIVE	0

@@ -7,6 +7,7 @@
  *                                 lengths; the wire may lose and reorder
  *   reliability --dev D rules     retries, RNR, errors in order, fences
  *   reliability --dev D churn     queue pairs and regions that go under traffic
+ *   reliability --dev D busy      a real-time task has a CPU for itself
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -289,12 +290,14 @@ int main(int argc, char **argv)
 	unsigned int n = argc > 4 ? atoi(argv[4]) : 2000;
 
 	if (argc < 4 || strcmp(argv[1], "--dev"))
-		die("usage: reliability --dev D stream|rules|churn [N]");
+		die("usage: reliability --dev D stream|rules|churn|busy [N]");
 	rd_open(&dev, argv[2]);
 	if (!strcmp(what, "stream")) {
 		test_stream(n);
 	} else if (!strcmp(what, "churn")) {
 		test_churn(n);
+	} else if (!strcmp(what, "busy")) {
+		test_busy_cpu(n);
 	} else {
 		test_no_peer();
 		test_rnr();

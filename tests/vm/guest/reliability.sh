@@ -18,6 +18,7 @@ n=800
 "$SD_BIN/reliability" --dev sodp0 rules
 "$SD_BIN/reliability" --dev sodp0 stream $n
 "$SD_BIN/reliability" --dev sodp0 churn $((n / 4))
+"$SD_BIN/reliability" --dev sodp0 busy 6
 [ "$(sd_counter sodp0 req_retransmits)" -le 60 ] || echo "# many retransmits on a good wire"
 
 modprobe sch_netem 2>/dev/null || sd_skip "no netem"

@@ -40,5 +40,7 @@ void test_stream(unsigned int n);
 void test_churn(unsigned int n);
 /* slow.c */
 void test_slow_memory(void);
+/* busy.c */
+void test_busy_cpu(unsigned int n);
 
 #endif
