@@ -69,7 +69,8 @@ static struct sodp_region *register_region(struct ib_pd *ibpd, u64 start,
 		.iova = iova,
 		.rights = to_rights(access),
 		.domain = to_sodp_pd(ibpd)->domain,
-		.huge = access & IB_ACCESS_HUGETLB,
+		.huge = access & IB_ACCESS_HUGETLB &&
+			access & IB_ACCESS_ON_DEMAND,
 	};
 	int err;
 

@@ -286,7 +286,7 @@ static void slow_run(struct run *r)
 	    pthread_create(&others, NULL, slow_others, &s))
 		die("pthread_create");
 	for (i = 0; (now_ms() < end || i < 4) && !failed(r); i++)
-		slow_round(&s, &p, mr, i % (PAGES / 2));
+		slow_round(&s, &p, mr, i / 2 % (PAGES / 2)); /* each twice */
 	never_round(&s, mr);
 	/* Its fault waits still; a page of zeros comes with the end of it. */
 	atomic_store(&s.stop, true);

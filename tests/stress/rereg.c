@@ -163,11 +163,21 @@ static const char *rereg_missing(struct shift *s)
 	return "the device cannot register anew";
 }
 
+/* A slow machine needs longer for both to happen. */
+static bool go_on(struct run *r, const struct hammer *h, uint64_t end,
+		  unsigned int n)
+{
+	return once_more(r, end, n) ||
+	       (!failed(r) && now_ms() < end + 10000 * r->slow &&
+		(!atomic_load(&h->done) || !atomic_load(&h->refused)));
+}
+
 static void rereg_run(struct run *r)
 {
 	struct shift s = { .run = r, .access = RD_ALL | IBV_ACCESS_ON_DEMAND };
 	struct hammer h = {};
 	uint64_t end = now_ms() + r->ms;
+	const char *missing;
 	unsigned int i, n;
 
 	probe_open(&s.probe, r, 0);
@@ -177,14 +187,15 @@ static void rereg_run(struct run *r)
 	for (i = 0; i < 2; i++)
 		s.place[i] = map_anon(LEN);
 	s.mr = rd_reg(&r->dev, s.place[0], LEN, s.access);
-	if (rereg_missing(&s)) {
-		skip(r, "%s", rereg_missing(&s));
+	missing = rereg_missing(&s);
+	if (missing) {
+		skip(r, "%s", missing);
 		goto out;
 	}
 	link_open(&h.link, r);
 	aim(&h, &s);
 	pthread_create(&h.thread, NULL, hammer_main, &h);
-	for (n = 0; once_more(r, end, n); n++)
+	for (n = 0; go_on(r, &h, end, n); n++)
 		one_round(&s, &h);
 	atomic_store(&h.stop, true);
 	pthread_join(h.thread, NULL);

@@ -51,6 +51,30 @@ for program in "${programs[@]}"; do
 	echo "# passed: $program"
 done
 
+# A promise of huge pages is kept to where paging on demand was asked for, and only there.
+python3 - <<'END' || sd_fail "huge pages: see above"
+import ctypes
+import errno
+import mmap
+from pyverbs.device import Context
+from pyverbs.mr import MR
+from pyverbs.pd import PD
+from pyverbs.pyverbs_error import PyverbsRDMAError
+import pyverbs.enums as e
+
+pd = PD(Context(name='sodp0'))
+huge = e.IBV_ACCESS_LOCAL_WRITE | e.IBV_ACCESS_HUGETLB
+page = mmap.mmap(-1, mmap.PAGESIZE)
+address = ctypes.addressof(ctypes.c_char.from_buffer(page))
+MR(pd, mmap.PAGESIZE, huge, address=address).close()
+try:
+    MR(pd, mmap.PAGESIZE, huge | e.IBV_ACCESS_ON_DEMAND, address=address)
+except PyverbsRDMAError as error:
+    assert error.error_code == errno.EINVAL, error
+else:
+    raise SystemExit('ordinary pages were taken for huge ones')
+END
+
 for bad in '' 2 alway 'always requested'; do
 	! echo "$bad" >$dir/odp_mode 2>/dev/null || sd_fail "odp_mode takes '$bad'"
 done
