@@ -93,17 +93,17 @@ static inline bool atomic_add_unless(atomic_t *v, int n, int unless)
 
 /* --- CPUs, waiting ------------------------------------------------ */
 
-#define smp_processor_id()	(WARN_ON_ONCE(!shim.bh), shim_cpu)
-#define raw_smp_processor_id()	shim_cpu
-#define cpu_online(cpu)		((cpu) < 2)
-#define nr_cpu_ids		2U
+#define smp_processor_id()	   (WARN_ON_ONCE(!shim.bh), shim_cpu)
+#define raw_smp_processor_id()	   shim_cpu
+#define cpu_online(cpu)		   ((cpu) < 2)
+#define nr_cpu_ids		   2U
 #define cpumask_any_but(mask, cpu) ((cpu) ? 0U : 1U) /* of two */
-#define local_softirq_pending() 0
-#define usleep_range(a, b)	shim_sleep(a)
-#define WQ_CPU_INTENSIVE	0
-#define WQ_MEM_RECLAIM		0
-#define WQ_HIGHPRI		0
-#define wake_up_var(var)	((void)(var))
+#define local_softirq_pending()	   0
+#define usleep_range(a, b)	   shim_sleep(a)
+#define WQ_CPU_INTENSIVE	   0
+#define WQ_MEM_RECLAIM		   0
+#define WQ_HIGHPRI		   0
+#define wake_up_var(var)	   ((void)(var))
 /* There is one thread: what is not so now never will be. */
 #define wait_var_event(var, cond)                           \
 	do {                                                \
