@@ -55,6 +55,7 @@ int ex_await(void);
 void ex_swap(int sock, const void *mine, void *theirs, size_t size);
 void ex_send(int sock, const void *data, size_t size);
 void ex_recv(int sock, void *data, size_t size);
+bool ex_has_come(int sock); /* something can be received */
 void ex_sync(const struct ex_end *end); /* both ends have come here */
 
 /* One RDMA operation, waited for. */

@@ -3,6 +3,7 @@
 #include <err.h>
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -90,4 +91,11 @@ int ex_await(void)
 		err(1, "accept");
 	close(sock);
 	return accepted;
+}
+
+bool ex_has_come(int sock)
+{
+	struct pollfd ready = { .fd = sock, .events = POLLIN };
+
+	return poll(&ready, 1, 0) == 1;
 }

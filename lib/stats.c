@@ -8,12 +8,9 @@
 #include <softodp/softodp.h>
 
 #include "nl.h"
+#include "stats.h"
 
-/* A table of counters in an answer: called for each name and value. */
-typedef void (*counter_fn)(void *arg, const char *name, uint64_t value);
-
-static bool for_each_counter(const struct nlattr *table, counter_fn fn,
-			     void *arg)
+bool stats_for_each(const struct nlattr *table, stats_fn fn, void *arg)
 {
 	const struct nlattr *entry;
 
@@ -128,13 +125,18 @@ static void set_region_counter(void *arg, const char *name, uint64_t value)
 			*table[i].where = value;
 }
 
+bool stats_of_region(const struct nlattr *table, struct softodp_mr_stats *stats)
+{
+	return stats_for_each(table, set_region_counter, stats);
+}
+
 static int read_region(const struct nlmsghdr *message, void *arg)
 {
 	struct region_answer *answer = arg;
 
-	answer->counts |= for_each_counter(
+	answer->counts |= stats_of_region(
 		nl_find(message, RDMA_NLDEV_ATTR_STAT_HWCOUNTERS),
-		set_region_counter, answer->stats);
+		answer->stats);
 	return MNL_CB_OK;
 }
 
@@ -196,8 +198,8 @@ static void match_counter(void *arg, const char *name, uint64_t value)
 
 static int read_device(const struct nlmsghdr *message, void *arg)
 {
-	for_each_counter(nl_find(message, RDMA_NLDEV_ATTR_STAT_HWCOUNTERS),
-			 match_counter, arg);
+	stats_for_each(nl_find(message, RDMA_NLDEV_ATTR_STAT_HWCOUNTERS),
+		       match_counter, arg);
 	return MNL_CB_OK;
 }
 

@@ -9,7 +9,7 @@ set -euo pipefail
 
 sd_load
 sd_veth_pair rxe softodp
-[ "$SD_KERNEL" = stock ] && short='' || short=--short
+[ "$SD_KERNEL" = stock ] && short=--half || short=--short
 
 echo "# rxe asks, softodp serves"
 sd_in "$SD_NS1" "$SD_BIN/matrix" --dev "$SD_DEV1" --server /run/matrix.sock &

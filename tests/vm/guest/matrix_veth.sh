@@ -10,7 +10,7 @@ set -euo pipefail
 
 sd_load
 sd_veth_pair
-[ "$SD_KERNEL" = stock ] && short='' || short=--short
+[ "$SD_KERNEL" = stock ] && short=--half || short=--short
 sd_in "$SD_NS1" "$SD_BIN/matrix" --dev "$SD_DEV1" --server /run/matrix.sock &
 "$SD_BIN/matrix" --dev "$SD_DEV0" --client /run/matrix.sock $short
 wait $!

@@ -92,7 +92,7 @@ struct side {
 struct run {
 	bool odp; /* the peer's memory */
 	bool same_device;
-	bool short_form;
+	bool half, short_form;
 	unsigned int cases, mismatches, groups, cold;
 	uint64_t faults;
 	uint64_t seed;

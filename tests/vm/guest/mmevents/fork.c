@@ -203,6 +203,8 @@ static unsigned int snapshot_torn(void *base)
 	return torn;
 }
 
+#define FORKS 20
+
 static void fork_under_stream(void)
 {
 	uint8_t *p = map_anon(8 * PAGE);
@@ -215,7 +217,7 @@ static void fork_under_stream(void)
 	watch_start(&w);
 	stream_start(&s, mr, p, 8);
 	stream_wait(&s, 16);
-	for (i = 0; i < 40; i++) {
+	for (i = 0; i < FORKS; i++) { /* a debug kernel forks slowly */
 		c = child_start(snapshot_torn, p);
 		torn += child_ask(&c);
 		child_end(&c);
@@ -226,8 +228,8 @@ static void fork_under_stream(void)
 	check(!s.errors && !s.torn, "%u errors, %u read back wrong", s.errors,
 	      s.torn);
 	check(!stream_lost(&s), "%u pages lost", stream_lost(&s));
-	watch_faults(&w, 40);
-	watch_invalidations(&w, 40);
+	watch_faults(&w, FORKS);
+	watch_invalidations(&w, FORKS);
 	munmap(p, 8 * PAGE);
 	dereg(mr);
 }
