@@ -75,7 +75,7 @@ completes() {
 	shift
 	COMP_WORDS=(sodp "$@") COMP_CWORD=$#
 	_sodp
-	printf '%s\n' "${COMPREPLY[@]}" | grep -qxF -- "$text" || bad "sodp $*: '$text' is not completed"
+	grep -qxF -- "$text" < <(printf '%s\n' "${COMPREPLY[@]}") || bad "sodp $*: '$text' is not completed"
 }
 completes explain ex
 completes --sort top --s

@@ -28,6 +28,9 @@ assert eval(sys.argv[1]), d
 END
 }
 
+# has PATTERN: it is in the input, all of which is read: who writes is not to find the pipe closed.
+has() { grep "$@" >/dev/null; }
+
 # terminal COMMAND: on one; its input is open and silent.
 terminal() {
 	sd_pause 0
@@ -54,13 +57,13 @@ region_ends() {
 
 $sodp list --json >$out/list
 check 'd["devices"][0]["name"] == "sodp0" and d["devices"][0]["odp_mode"] == "requested" and not d["regions"]' $out/list
-$sodp list | grep -q '^sodp0 .*netdev d0 .*0 regions, on demand where requested' || sd_fail "list: $($sodp list)"
+$sodp list | has '^sodp0 .*netdev d0 .*0 regions, on demand where requested' || sd_fail "list: $($sodp list)"
 
 region sodp0
 check 'len(d["regions"]) == 1 and d["regions"][0]["kind"] == "on-demand" and d["regions"][0]["command"] == "region"' $out/list
 check 'd["regions"][0]["length"] == 4 << 20 and d["regions"][0]["statistics"]["resident_pages"] == 256' $out/list
 check 'd["regions"][0]["statistics"]["page_prefetch"] == 256 and "lkey" in d["regions"][0]' $out/list
-$sodp list | grep -qE "^$name +$holder region +on-demand +4.0 MiB +1.0 MiB" || sd_fail "list: $($sodp list)"
+$sodp list | has -E "^$name +$holder region +on-demand +4.0 MiB +1.0 MiB" || sd_fail "list: $($sodp list)"
 
 $sodp map "$name" --json >$out/map
 # 256 parts of 4 pages: 4 that are full, 12 that are empty
@@ -100,10 +103,10 @@ wait $!
 terminal "TERM=xterm timeout --foreground 20 $sodp top --count 2 --delay 0.3" >$out/text ||
 	sd_fail "top on a terminal: status $?: $(<$out/text)"
 grep -q FAULTS/s $out/text && grep -q "$name" $out/text || sd_fail "top on a terminal: $(<$out/text)"
-$sodp top --count 1 --delay 0.1 | grep -q "^$name" || sd_fail "top into a pipe"
+$sodp top --count 1 --delay 0.1 | has "^$name" || sd_fail "top into a pipe"
 
-$sodp explain "$name" | grep -q 'on-demand, 1.0 MiB reachable now' || sd_fail "explain: $($sodp explain "$name")"
-$sodp explain sodp0 | grep -q 'regions on demand: nothing is pinned' || sd_fail "explain: $($sodp explain sodp0)"
+$sodp explain "$name" | has 'on-demand, 1.0 MiB reachable now' || sd_fail "explain: $($sodp explain "$name")"
+$sodp explain sodp0 | has 'regions on demand: nothing is pinned' || sd_fail "explain: $($sodp explain sodp0)"
 region_ends
 ! $sodp map "$name" 2>$out/text || sd_fail "a region that is gone"
 
@@ -118,5 +121,5 @@ check 'd["regions"][0]["kind"] == "unknown" and "statistics" not in d["regions"]
 ! $sodp map "$name" 2>$out/text || sd_fail "a map of a region of rxe"
 grep -q 'does not tell which pages' $out/text || sd_fail "map: $(<$out/text)"
 $sodp explain "$name" >/dev/null
-$sodp explain rxe0 | grep -q 'no regions on demand' || sd_fail "explain: $($sodp explain rxe0)"
+$sodp explain rxe0 | has 'no regions on demand' || sd_fail "explain: $($sodp explain rxe0)"
 region_ends
