@@ -32,6 +32,7 @@ struct sodp_fault {
 	bool write;
 	u64 first; /* page of the region */
 	u64 count;
+	struct sodp_ahead ahead;
 	sodp_fault_done_fn done;
 	void *arg;
 	struct sodp_region *region;
@@ -206,6 +207,22 @@ static void finish(struct sodp_fault *fault, enum sodp_mem_result result)
 	spin_unlock_bh(&fault->lock);
 }
 
+/* Nobody waits for this any more. */
+static void go_ahead(const struct sodp_fault *fault)
+{
+	const struct sodp_populate request = {
+		.region = fault->region,
+		.first = fault->ahead.first,
+		.count = fault->ahead.count,
+		.write = fault->write,
+		.prefetch = true,
+		.nowait = true,
+	};
+
+	if (fault->ahead.count)
+		sodp_populate(&request);
+}
+
 static void fault_work(struct work_struct *work)
 {
 	struct sodp_fault *fault = container_of(work, struct sodp_fault, work);
@@ -220,8 +237,11 @@ static void fault_work(struct work_struct *work)
 		.prefetch = fault->prefetch,
 		.cancel = &fault->orphaned,
 	};
+	enum sodp_mem_result result = sodp_populate(&request);
 
-	finish(fault, sodp_populate(&request));
+	finish(fault, result);
+	if (result == SODP_MEM_OK)
+		go_ahead(fault);
 	if (smm)
 		give_slot_back(smm);
 	fault_put(fault);
@@ -288,6 +308,8 @@ struct sodp_fault *sodp_fault_start(struct sodp_region *region, u64 iova,
 		return NULL;
 	fault->done = done;
 	fault->arg = arg;
+	sodp_ahead_plan(region, fault->first, fault->count, write,
+			&fault->ahead);
 	atomic64_inc(&region->faults);
 	sodp_mem_count(region->mem, SODP_CNT_PAGE_FAULTS, 1);
 	start(fault);

@@ -100,8 +100,8 @@ static void count_sweep(struct sodp_region *region,
  * come in behind the cursor have no entries in this range and get none.
  */
 static bool sweep_regions(struct sodp_mm *smm, unsigned long start,
-			  unsigned long last, bool blockable)
-	__must_hold(&smm->lock)
+			  unsigned long last, bool blockable,
+			  enum mmu_notifier_event event) __must_hold(&smm->lock)
 {
 	struct interval_tree_node *node;
 	bool waited = false;
@@ -122,6 +122,8 @@ static bool sweep_regions(struct sodp_mm *smm, unsigned long start,
 			sodp_region_sweep(region, first_page, last_page,
 					  blockable, &sweep);
 		count_sweep(region, &sweep);
+		if (event == MMU_NOTIFY_PROTECTION_PAGE)
+			sodp_ahead_protected(region, sweep.cleared);
 		waited |= sweep.waited;
 		spin_lock(&smm->lock);
 		sodp_region_put(region); /* frees nothing itself: RCU */
@@ -175,7 +177,8 @@ static int fence_start(struct mmu_notifier *mn,
 		exact = sodp_log_begin(&smm->log, range->start, last);
 	trace_fence_start(range->start, range->end, smm->log.clock);
 	if (!SODP_MUTANT(LATE_INVALIDATION))
-		waited = sweep_regions(smm, range->start, last, blockable);
+		waited = sweep_regions(smm, range->start, last, blockable,
+				       range->event);
 	spin_unlock(&smm->lock);
 
 	if (blockable)
@@ -201,7 +204,7 @@ static void fence_end(struct mmu_notifier *mn,
 		SODP_WIDEN(END);
 	spin_lock(&smm->lock);
 	if (SODP_MUTANT(LATE_INVALIDATION))
-		sweep_regions(smm, range->start, last, false);
+		sweep_regions(smm, range->start, last, false, range->event);
 	sodp_log_end(&smm->log, range->start, last);
 	trace_fence_end(range->start, range->end, smm->log.clock);
 	spin_unlock(&smm->lock);
@@ -222,7 +225,7 @@ static void fence_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	spin_lock(&smm->lock);
 	WRITE_ONCE(smm->dead, true);
 	sodp_log_begin(&smm->log, 0, ULONG_MAX);
-	sweep_regions(smm, 0, ULONG_MAX, true);
+	sweep_regions(smm, 0, ULONG_MAX, true, MMU_NOTIFY_UNMAP);
 	spin_unlock(&smm->lock);
 	wake_up_all(&smm->ended);
 	sodp_mem_count(mem_of(smm), SODP_CNT_HOOK_RELEASE, 1);

@@ -153,7 +153,7 @@ unsigned int sodp_table_take(struct sodp_table *table, u64 *index, u64 last,
 bool sodp_table_young(struct sodp_table *table, u64 first, u64 last,
 		      bool clear);
 
-/* --- region.c ---------------------------------------------------- */
+/* --- region.c: a device's memory side, and its regions ----------- */
 
 struct sodp_mem {
 	refcount_t refs;
@@ -170,6 +170,27 @@ struct sodp_mem_ctx {
 	struct mutex lock;
 	struct sodp_mm *smm; /* after the first on-demand registration */
 };
+
+/* --- ahead.c: what else a fault may bring in --------------------- */
+
+#define SODP_STREAMS 4 /* of a region, that are followed at a time */
+
+struct sodp_stream {
+	u64 asked; /* the page behind those that it asked for */
+	u64 next; /* ... behind those that were read ahead; 0: no stream */
+	u32 window; /* pages that were read ahead */
+};
+
+struct sodp_ahead {
+	u64 first; /* page of the region */
+	u64 count;
+};
+
+void sodp_ahead_plan(struct sodp_region *region, u64 first, u64 count,
+		     bool write, struct sodp_ahead *ahead);
+void sodp_ahead_protected(struct sodp_region *region, unsigned long pages);
+
+/* --- region.c, continued ----------------------------------------- */
 
 struct sodp_region {
 	refcount_t refs;
@@ -197,6 +218,9 @@ struct sodp_region {
 	atomic64_t faults_major;
 	atomic64_t faults_retried;
 	atomic64_t fence_waits;
+	struct sodp_stream streams[SODP_STREAMS];
+	unsigned int turn; /* whose place a new stream takes */
+	atomic64_t protected; /* pages that fork made read-only */
 	struct rcu_work free_work;
 };
 
@@ -250,6 +274,7 @@ struct sodp_populate {
 	bool all; /* every page is demanded, not only the first */
 	bool no_fault; /* only what the CPU has mapped */
 	bool prefetch; /* nobody waits for it: not counted as a fault */
+	bool nowait; /* only what is missing and can be had without waiting */
 	const bool *cancel;
 };
 

@@ -35,7 +35,8 @@ struct job {
 
 static unsigned int gup_flags(const struct job *job)
 {
-	return job->req->write ? FOLL_WRITE : 0;
+	return (job->req->write ? FOLL_WRITE : 0) |
+	       (job->req->nowait ? FOLL_NOWAIT : 0);
 }
 
 static bool cancelled(const struct job *job)
@@ -97,7 +98,7 @@ static bool wait_for_fence(struct job *job, unsigned long va)
 	struct sodp_mm *smm = job->smm;
 
 	while (fenced(smm, va)) {
-		if (cancelled(job) ||
+		if (job->req->nowait || cancelled(job) ||
 		    time_after(jiffies, job->since + ENTRY_BUDGET))
 			return false;
 		wait_event_idle_timeout(smm->ended,
@@ -335,6 +336,50 @@ static enum step handle_miss(struct job *job, u64 index, u64 end)
 	return STEP_ON;
 }
 
+static bool is_there(const struct job *job, u64 index)
+{
+	const u64 need = SODP_ENTRY_PRESENT |
+			 (job->req->write ? SODP_ENTRY_WRITE : 0);
+	const atomic64_t *entry;
+	u64 value;
+
+	rcu_read_lock();
+	entry = sodp_table_lookup(&job->region->table, index);
+	value = entry ? atomic64_read(entry) : 0;
+	rcu_read_unlock();
+	return (value & need) == need;
+}
+
+/*
+ * A guess: runs of pages that are missing, until one cannot be had at once.
+ * FOLL_NOWAIT starts what a page needs from a disk; userfaultfd hears nothing.
+ */
+static void populate_at_once(struct job *job)
+{
+	u64 index = job->req->first, end = index + job->req->count, run;
+	bool faulted = false;
+	long got;
+
+	while (index < end && !cancelled(job)) {
+		if (is_there(job, index)) {
+			index++;
+			faulted = false;
+			continue;
+		}
+		for (run = index + 1; run < end && !is_there(job, run);)
+			run++;
+		got = install_batch(job, index, run);
+		if (got > 0) {
+			index += got;
+			continue;
+		}
+		if (got < 0 || faulted ||
+		    fault_in(job, index, run - index) <= 0)
+			return;
+		faulted = true;
+	}
+}
+
 /* Up to SODP_FAULT_PAGES. *@index is moved over what was brought in. */
 static enum step populate_chunk(struct job *job, u64 *index, u64 end)
 {
@@ -382,6 +427,10 @@ static enum sodp_mem_result populate_all(struct job *job)
 	u64 index = req->first, end = req->first + req->count;
 	enum step step = STEP_ON;
 
+	if (req->nowait) {
+		populate_at_once(job);
+		return SODP_MEM_OK;
+	}
 	while (index < end && step == STEP_ON) {
 		step = populate_chunk(job, &index,
 				      min(end, index + SODP_FAULT_PAGES));

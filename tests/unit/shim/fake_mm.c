@@ -111,6 +111,8 @@ long sodp_get_user_pages_remote(struct mm_struct *mm, unsigned long start,
 
 	might_sleep();
 	WARN_ON_ONCE(!shim.mmap || *locked != 1);
+	if (shim_in_fault && flags & FOLL_NOWAIT)
+		return 0;
 	if (shim_in_fault) { /* as userfaultfd does */
 		mmap_read_unlock(mm);
 		shim_in_fault();

@@ -227,6 +227,7 @@ struct mem_cgroup *set_active_memcg(struct mem_cgroup *memcg);
 
 #define FOLL_WRITE    1
 #define FOLL_LONGTERM 2
+#define FOLL_NOWAIT   4
 
 struct shim_pte {
 	struct page *page; /* NULL: not present */

@@ -182,6 +182,8 @@ typedef struct {
 #define atomic64_read_acquire(v) \
 	__atomic_load_n(&(v)->counter, __ATOMIC_ACQUIRE)
 #define atomic64_inc(v)		  atomic_inc(v)
+#define atomic64_set(v, n)	  atomic_set(v, n)
+#define atomic64_sub_return(n, v) SHIM_ATOMIC(sub_fetch, v, n, SEQ_CST)
 #define atomic64_add(n, v)	  ((void)SHIM_ATOMIC(add_fetch, v, n, RELAXED))
 #define atomic64_sub(n, v)	  ((void)SHIM_ATOMIC(sub_fetch, v, n, RELAXED))
 #define atomic64_add_return(n, v) SHIM_ATOMIC(add_fetch, v, n, SEQ_CST)
