@@ -32,7 +32,8 @@
 	  "a deregistered key answers for a grace period more")              \
 	M(NO_PREEMPT_OFF, no_preempt_off, "transfers run preemptible")       \
 	M(NO_CPU_PATIENCE, no_cpu_patience,                                  \
-	  "a queue pair waits for its CPU, however long that is busy")
+	  "a queue pair waits for its CPU, however long that is busy")       \
+	M(NEVER_YOUNG, never_young, "what the device used counts as idle")
 
 enum sodp_mutant {
 	SODP_MUTANT_NONE,

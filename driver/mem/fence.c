@@ -253,7 +253,7 @@ static bool young(struct sodp_mm *smm, unsigned long start, unsigned long end,
 					clear);
 	}
 	spin_unlock(&smm->lock);
-	return ret;
+	return ret && !SODP_MUTANT(NEVER_YOUNG);
 }
 
 /* int in old kernels, bool in new ones. */

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "group.h"
 #include "guestsys.h"
 
 #define NO_STORES (OPS_ALL & ~OP(STORE))
@@ -143,23 +144,13 @@ SCENARIO(swapoff) = {
 
 /* --- a control group with too little memory ----------------------- */
 
-#define GROUP "/sys/fs/cgroup/stress-squeeze"
-
-static const char *group_missing(void)
-{
-	if (access("/sys/fs/cgroup/memory.reclaim", F_OK) &&
-	    access("/sys/fs/cgroup/run/memory.reclaim", F_OK))
-		return "control groups without memory.reclaim (Linux 5.19)";
-	return swap_missing();
-}
-
 static bool group_reclaim(struct field *f, const struct range *g,
 			  struct rng *rng)
 {
 	(void)f;
 	(void)g;
 	/* "Less than that" is an error, too, and good enough. */
-	return sys_set(GROUP "/memory.reclaim", "%uK",
+	return sys_set(GROUP_DIR "/memory.reclaim", "%uK",
 		       64 + (unsigned int)below(rng, 1024)) ||
 	       errno == EAGAIN;
 }
@@ -167,14 +158,14 @@ static bool group_reclaim(struct field *f, const struct range *g,
 /* Whoever allocates above it has to make room first, and is slowed down. */
 static bool group_high(struct field *f, const struct range *g, struct rng *rng)
 {
-	uint64_t now = sys_get(GROUP "/memory.current", 0);
+	uint64_t now = sys_get(GROUP_DIR "/memory.current", 0);
 
 	(void)g;
-	if (!sys_set(GROUP "/memory.high", "%llu",
+	if (!sys_set(GROUP_DIR "/memory.high", "%llu",
 		     (unsigned long long)now / 16 * (12 + below(rng, 4))))
 		fail(f->run, "memory.high: %s", strerror(errno));
 	sleep_ms(below(rng, 20));
-	sys_set(GROUP "/memory.high", "max");
+	sys_set(GROUP_DIR "/memory.high", "max");
 	return true;
 }
 
@@ -203,28 +194,12 @@ static void squeeze_in_group(struct run *r)
 
 static void squeeze_run(struct run *r)
 {
-	char line[120] = "", *old;
-	FILE *f = fopen("/proc/self/cgroup", "re");
+	struct group group;
 
-	if (!f || !fgets(line, sizeof(line), f))
-		die("/proc/self/cgroup");
-	fclose(f);
-	line[strcspn(line, "\n")] = 0;
-	old = strrchr(line, ':') + 1;
-	if (mkdir(GROUP, 0755) && errno != EEXIST)
-		die(GROUP ": %s", strerror(errno));
-	if (!sys_set(GROUP "/cgroup.procs", "0"))
-		die(GROUP ": %s", strerror(errno));
+	group_join(&group);
 	squeeze_in_group(r);
-	sys_set(GROUP "/memory.high", "max");
-	if (strlen(old) < 60) {
-		char path[120];
-
-		snprintf(path, sizeof(path), "/sys/fs/cgroup%s/cgroup.procs",
-			 old);
-		if (sys_set(path, "0"))
-			rmdir(GROUP);
-	}
+	sys_set(GROUP_DIR "/memory.high", "max");
+	group_leave(&group);
 }
 
 SCENARIO(squeeze) = {

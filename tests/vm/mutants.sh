@@ -43,6 +43,7 @@ thp_neighbour_write  stock  0              10  stress:rule-huge
 bounds_off_by_one    stock  0              10  mmevents:tiny
 stale_key            stock  0              10  stress:rule-key
 no_preempt_off       debug  0              20  mmevents:tiny
+never_young          stock  0              20  stress:young
 no_cpu_patience      stock  0              20  reliability:busy
 END
 }
