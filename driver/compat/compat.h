@@ -49,6 +49,21 @@
 #define sodp_tunnel_sock(sock) ((sock)->sk)
 #endif
 
+/*
+ * IPv6 may be a module, or be switched off: through the table of stubs, which
+ * refuses then. 7.x has no table, for there IPv6 is no module.
+ */
+#if __has_include(<net/ipv6_stubs.h>)
+#define SODP_IPV6_HEADER <net/ipv6_stubs.h>
+#define sodp_ipv6_lookup(net, fl6) \
+	ipv6_stub->ipv6_dst_lookup_flow(net, NULL, fl6, NULL)
+#define sodp_ipv6_dev_find(net, addr) ipv6_stub->ipv6_dev_find(net, addr, NULL)
+#else
+#define SODP_IPV6_HEADER	      <net/addrconf.h>
+#define sodp_ipv6_lookup(net, fl6)    ip6_dst_lookup_flow(net, NULL, fl6, NULL)
+#define sodp_ipv6_dev_find(net, addr) ipv6_dev_find(net, addr, NULL)
+#endif
+
 /* 6.5 took the vmas argument away. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 #define sodp_get_user_pages_remote(mm, start, nr, flags, pages, locked) \

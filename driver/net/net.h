@@ -3,6 +3,7 @@
 #ifndef SODP_NET_NET_H
 #define SODP_NET_NET_H
 
+#include <linux/in6.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <net/dst.h>
@@ -27,25 +28,32 @@ void sodp_sock_put(struct net *net);
 int sodp_net_init(void); /* pernet subsys, netdevice notifier */
 void sodp_net_exit(void);
 
-/* --- address: where a QP sends to ----------------------------------------- */
+/* --- flow.c: where a QP sends to ---------------------------------------------
+ */
 
 /* Filled by modify_qp from the AH attributes; protected by the requester's
  * and responder's ownership only for reading: written in INIT->RTR while the
  * QP does not run. The dst cache has its own lock. */
 struct sodp_flow {
 	struct net *net; /* of the device's netdev; the device holds it */
-	__be32 saddr;
-	__be32 daddr;
+	bool ipv4; /* both addresses are IPv4's, mapped into IPv6's */
+	struct in6_addr saddr;
+	struct in6_addr daddr;
+	u32 label; /* IPv6: flow label, 20 bits */
 	__be16 sport; /* chosen from the flow: rdma_get_udp_sport() */
-	u8 tos;
-	u8 ttl; /* 0: the namespace's default */
+	u8 tos; /* IPv6: traffic class */
+	u8 ttl; /* IPv6: hop limit; 0: the namespace's default */
 	spinlock_t lock; /* bh; protects dst */
 	struct dst_entry *dst; /* rechecked at each use */
+	u32 cookie; /* IPv6: of the route that dst came from */
 };
 
 void sodp_flow_init(struct sodp_flow *flow); /* once; all else zero */
 /* Drops the dst. Also when the addresses change; the flow stays usable. */
 void sodp_flow_destroy(struct sodp_flow *flow);
+
+/* A route with a reference, or an ERR_PTR. */
+struct dst_entry *sodp_flow_route(struct sodp_dev *dev, struct sodp_flow *flow);
 
 /* --- tx.c ------------------------------------------------------------------ */
 

@@ -7,9 +7,9 @@
 #include "net/internal.h"
 #include "net/net.h"
 
-/* IPv4, UDP, BTH, RETH, ImmDt, ICRC: the most that a full payload can have. */
+/* IPv6, UDP, BTH, RETH, ImmDt, ICRC: the most that a full payload can have. */
 enum {
-	WORST_HEADERS = 20 + 8 + SODP_BTH_LEN + 16 + 4 + SODP_ICRC_LEN,
+	WORST_HEADERS = 40 + 8 + SODP_BTH_LEN + 16 + 4 + SODP_ICRC_LEN,
 };
 
 enum ib_mtu sodp_netdev_mtu(const struct net_device *ndev)

@@ -3,16 +3,43 @@
  * From the UDP socket to the transport: every check that needs no state of a
  * queue pair, and one counter for each reason to drop.
  */
-#include <linux/inetdevice.h>
 #include <linux/udp.h>
 #include <net/ip.h>
+#include <net/ipv6.h>
 
 #include "dev.h"
+#include "net/internal.h"
 #include "net/net.h"
 #include "wire/bytes.h"
 #include "xport/xport.h"
 
 #define PASS SODP_CNT_NUM /* no reason to drop */
+
+static bool is_ipv4(const struct sk_buff *skb)
+{
+	return skb->protocol == htons(ETH_P_IP);
+}
+
+/* The ICRC is defined for headers without options or extensions. */
+static bool header_is_plain(const struct sk_buff *skb)
+{
+	if (is_ipv4(skb))
+		return ip_hdr(skb)->ihl == sizeof(struct iphdr) / 4;
+	return skb_transport_offset(skb) - skb_network_offset(skb) ==
+	       sizeof(struct ipv6hdr);
+}
+
+static void get_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
+			  struct in6_addr *daddr)
+{
+	if (is_ipv4(skb)) {
+		ipv6_addr_set_v4mapped(ip_hdr(skb)->saddr, saddr);
+		ipv6_addr_set_v4mapped(ip_hdr(skb)->daddr, daddr);
+	} else {
+		*saddr = ipv6_hdr(skb)->saddr;
+		*daddr = ipv6_hdr(skb)->daddr;
+	}
+}
 
 /*
  * UDP header up to the ICRC, nothing else, in linear memory of our own:
@@ -29,8 +56,7 @@ static enum sodp_counter check_frame(struct sk_buff *skb)
 		return SODP_CNT_DROP_SHORT;
 	if (pskb_trim(skb, len) || skb_linearize(skb))
 		return SODP_CNT_DROP_QUEUE_FULL; /* no memory */
-	/* The ICRC is defined for a header without options. */
-	if (ip_hdr(skb)->ihl != sizeof(struct iphdr) / 4)
+	if (!header_is_plain(skb))
 		return SODP_CNT_DROP_HEADER;
 	return PASS;
 }
@@ -41,8 +67,9 @@ static bool icrc_ok(const struct sk_buff *skb)
 	size_t len = skb->len - SODP_ICRC_LEN;
 
 	return sodp_get_le32(bth + len) ==
-	       sodp_icrc_ipv4(skb_network_header(skb),
-			      skb_transport_header(skb), bth, len);
+	       (is_ipv4(skb) ? sodp_icrc_ipv4 : sodp_icrc_ipv6)(
+		       skb_network_header(skb), skb_transport_header(skb), bth,
+		       len);
 }
 
 /* skb->data is the BTH. Fills the packet in skb->cb. */
@@ -72,7 +99,8 @@ static enum sodp_counter check_packet(struct sk_buff *skb)
 /* Is the packet from where this queue pair's peer is, to where it is? */
 static enum sodp_counter check_qp(const struct sodp_qp *qp,
 				  const struct net *net,
-				  const struct iphdr *iph)
+				  const struct in6_addr *saddr,
+				  const struct in6_addr *daddr)
 {
 	switch (sodp_qp_state(qp)) {
 	case IB_QPS_RESET:
@@ -81,8 +109,8 @@ static enum sodp_counter check_qp(const struct sodp_qp *qp,
 	default:
 		break;
 	}
-	if (qp->flow.net != net || qp->flow.daddr != iph->saddr ||
-	    qp->flow.saddr != iph->daddr)
+	if (qp->flow.net != net || !ipv6_addr_equal(&qp->flow.daddr, saddr) ||
+	    !ipv6_addr_equal(&qp->flow.saddr, daddr))
 		return SODP_CNT_DROP_ADDRESS;
 	return PASS;
 }
@@ -94,7 +122,8 @@ static enum sodp_counter check_qp(const struct sodp_qp *qp,
  * is not counted.
  */
 static struct sodp_dev *find_dev(const struct sodp_qp *qp, struct net *net,
-				 struct net_device *in, __be32 daddr)
+				 struct net_device *in,
+				 const struct in6_addr *daddr)
 {
 	struct sodp_dev *dev;
 	struct net_device *owner;
@@ -104,7 +133,7 @@ static struct sodp_dev *find_dev(const struct sodp_qp *qp, struct net *net,
 	dev = sodp_dev_by_netdev(in);
 	if (dev)
 		return dev;
-	owner = __ip_dev_find(net, daddr, false);
+	owner = sodp_addr_owner(net, daddr);
 	return owner ? sodp_dev_by_netdev(owner) : NULL;
 }
 
@@ -119,6 +148,7 @@ static void detach(struct sk_buff *skb)
 int sodp_rx(struct sock *sk, struct sk_buff *skb)
 {
 	struct net *net = sock_net(sk);
+	struct in6_addr saddr, daddr;
 	struct sodp_qp *qp = NULL;
 	struct sodp_dev *dev;
 	enum sodp_counter drop;
@@ -126,6 +156,7 @@ int sodp_rx(struct sock *sk, struct sk_buff *skb)
 	/* the IP stack calls us under RCU: it keeps @dev */
 	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "sodp_rx without RCU");
 
+	get_addresses(skb, &saddr, &daddr);
 	drop = check_frame(skb);
 	if (drop != PASS)
 		goto drop;
@@ -138,7 +169,7 @@ int sodp_rx(struct sock *sk, struct sk_buff *skb)
 		drop = SODP_CNT_DROP_QPN;
 		goto drop;
 	}
-	drop = check_qp(qp, net, ip_hdr(skb));
+	drop = check_qp(qp, net, &saddr, &daddr);
 	if (drop != PASS)
 		goto drop;
 
@@ -149,7 +180,7 @@ int sodp_rx(struct sock *sk, struct sk_buff *skb)
 	return 0;
 
 drop:
-	dev = find_dev(qp, net, skb->dev, ip_hdr(skb)->daddr);
+	dev = find_dev(qp, net, skb->dev, &daddr);
 	if (dev)
 		sodp_count(dev->counters, drop);
 	if (qp)

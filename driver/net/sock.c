@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One UDP socket on the RoCEv2 port for each network namespace that has a
- * device. IPv4 today; an IPv6 socket would be a second member of sodp_net.
+ * UDP sockets on the RoCEv2 port, one for IPv4 and one for IPv6, for each
+ * network namespace that has a device.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -15,21 +15,19 @@
 #include "net/net.h"
 
 struct sodp_net {
-	struct mutex lock; /* protects sock and refs */
+	struct mutex lock; /* protects the sockets and refs */
 	struct socket *sock;
+	struct socket *sock6; /* NULL where there is no IPv6 */
 	unsigned int refs; /* devices that use it */
 	wait_queue_head_t unused; /* for refs to be 0 */
 };
 
 static unsigned int sodp_net_id;
 
-static int open_sock(struct net *net, struct socket **sockp)
+/* RoCEv2 needs no UDP checksum: the ICRC covers more. */
+static int open_sock(struct net *net, struct udp_port_cfg *port,
+		     struct socket **sockp)
 {
-	struct udp_port_cfg port = {
-		.family = AF_INET,
-		.local_ip.s_addr = htonl(INADDR_ANY),
-		.local_udp_port = htons(SODP_UDP_PORT),
-	};
 	struct udp_tunnel_sock_cfg tunnel = {
 		.encap_type = 1, /* any but 0: there is an encap_rcv */
 		.encap_rcv = sodp_rx,
@@ -37,7 +35,7 @@ static int open_sock(struct net *net, struct socket **sockp)
 	struct socket *sock;
 	int err;
 
-	err = udp_sock_create4(net, &port, &sock);
+	err = udp_sock_create(net, port, &sock);
 	if (err == -EADDRINUSE)
 		pr_warn("UDP port %u is in use in network namespace %u. rdma_rxe takes it for all of its namespace: unload it, or make the device in another namespace (ip netns add).\n",
 			SODP_UDP_PORT, net->ns.inum);
@@ -48,6 +46,38 @@ static int open_sock(struct net *net, struct socket **sockp)
 	return 0;
 }
 
+static void close_sock(struct socket **sockp)
+{
+	if (*sockp)
+		udp_tunnel_sock_release(sodp_tunnel_sock(*sockp));
+	*sockp = NULL;
+}
+
+static int open_both(struct net *net, struct sodp_net *sn)
+{
+	struct udp_port_cfg ipv4 = {
+		.family = AF_INET,
+		.local_ip.s_addr = htonl(INADDR_ANY),
+		.local_udp_port = htons(SODP_UDP_PORT),
+	};
+	struct udp_port_cfg ipv6 = {
+		.family = AF_INET6,
+		.local_udp_port = htons(SODP_UDP_PORT),
+		.ipv6_v6only = true,
+	};
+	int err;
+
+	err = open_sock(net, &ipv4, &sn->sock);
+	if (err)
+		return err;
+	err = open_sock(net, &ipv6, &sn->sock6);
+	if (err == -EAFNOSUPPORT || err == -EPFNOSUPPORT)
+		return 0; /* switched off: IPv4 alone */
+	if (err)
+		close_sock(&sn->sock);
+	return err;
+}
+
 int sodp_sock_get(struct net *net)
 {
 	struct sodp_net *sn = net_generic(net, sodp_net_id);
@@ -55,7 +85,7 @@ int sodp_sock_get(struct net *net)
 
 	mutex_lock(&sn->lock);
 	if (!sn->refs)
-		err = open_sock(net, &sn->sock);
+		err = open_both(net, sn);
 	if (!err)
 		WRITE_ONCE(sn->refs, sn->refs + 1);
 	mutex_unlock(&sn->lock);
@@ -68,8 +98,8 @@ void sodp_sock_put(struct net *net)
 
 	mutex_lock(&sn->lock);
 	if (sn->refs == 1) {
-		udp_tunnel_sock_release(sodp_tunnel_sock(sn->sock));
-		sn->sock = NULL;
+		close_sock(&sn->sock6);
+		close_sock(&sn->sock);
 	}
 	WRITE_ONCE(sn->refs, sn->refs - 1); /* net_exit() reads it unlocked */
 	wake_up(&sn->unused);

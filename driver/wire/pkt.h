@@ -109,5 +109,7 @@ size_t sodp_hdr_len(u8 opcode);
  * The value is to be stored little endian behind the pad.
  */
 u32 sodp_icrc_ipv4(const u8 *ip, const u8 *udp, const u8 *bth, size_t len);
+/* The same over IPv6: @ip is a header of 40 bytes. */
+u32 sodp_icrc_ipv6(const u8 *ip, const u8 *udp, const u8 *bth, size_t len);
 
 #endif

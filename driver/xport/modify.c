@@ -20,7 +20,7 @@ static const struct in6_addr *gid_addr(const union ib_gid *gid)
 	return (const struct in6_addr *)gid->raw;
 }
 
-/* Both ends RoCEv2 over IPv4. */
+/* Both ends RoCEv2, and of one kind of address. */
 static int check_address(const struct rdma_ah_attr *ah)
 {
 	const struct ib_global_route *grh = &ah->grh;
@@ -31,9 +31,11 @@ static int check_address(const struct rdma_ah_attr *ah)
 		return -EINVAL;
 	if (grh->sgid_attr->gid_type != IB_GID_TYPE_ROCE_UDP_ENCAP)
 		return -EOPNOTSUPP;
-	if (!ipv6_addr_v4mapped(gid_addr(&grh->sgid_attr->gid)))
-		return -EOPNOTSUPP; /* IPv6 */
-	if (!ipv6_addr_v4mapped(gid_addr(&grh->dgid)))
+	if (ipv6_addr_v4mapped(gid_addr(&grh->sgid_attr->gid)) !=
+	    ipv6_addr_v4mapped(gid_addr(&grh->dgid)))
+		return -EINVAL;
+	if (ipv6_addr_is_multicast(gid_addr(&grh->dgid)) ||
+	    ipv6_addr_any(gid_addr(&grh->dgid)))
 		return -EINVAL;
 	return 0;
 }
@@ -100,7 +102,9 @@ static void set_flow(struct sodp_qp *qp)
 	const struct ib_global_route *grh = &qp->attr.ah_attr.grh;
 	struct sodp_flow *flow = &qp->flow;
 
-	flow->daddr = gid_addr(&grh->dgid)->s6_addr32[3];
+	flow->daddr = *gid_addr(&grh->dgid);
+	flow->ipv4 = ipv6_addr_v4mapped(&flow->daddr);
+	flow->label = grh->flow_label;
 	flow->tos = grh->traffic_class;
 	flow->ttl = grh->hop_limit;
 	flow->sport = htons(
@@ -113,7 +117,7 @@ static void set_address(struct sodp_qp *qp, const struct rdma_ah_attr *ah)
 	sodp_flow_destroy(&qp->flow);
 	sodp_flow_init(&qp->flow);
 	qp->flow.net = qp->dev->net;
-	qp->flow.saddr = gid_addr(&ah->grh.sgid_attr->gid)->s6_addr32[3];
+	qp->flow.saddr = *gid_addr(&ah->grh.sgid_attr->gid);
 	qp->attr.ah_attr = *ah;
 	/* ib_core holds the GID entry, for us as for itself. */
 	qp->attr.ah_attr.grh.sgid_attr = NULL;

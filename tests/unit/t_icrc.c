@@ -79,6 +79,24 @@ static u32 by_division(const u8 *packet, size_t len)
 	return crc;
 }
 
+/* The same over IPv6. */
+static u32 by_division6(const u8 *packet, size_t len)
+{
+	u8 *pseudo = malloc(8 + len);
+	u32 crc;
+
+	memset(pseudo, 0xff, 8);
+	memcpy(pseudo + 8, packet, len);
+	pseudo[8] |= 0x0f; /* traffic class and flow label */
+	pseudo[8 + 1] = pseudo[8 + 2] = pseudo[8 + 3] = 0xff;
+	pseudo[8 + 7] = 0xff; /* hop limit */
+	pseudo[8 + 40 + 6] = pseudo[8 + 40 + 7] = 0xff; /* UDP checksum */
+	pseudo[8 + 48 + 4] = 0xff; /* resv8a */
+	crc = divide(pseudo, 8 + len);
+	free(pseudo);
+	return crc;
+}
+
 static void test_shim(void **state)
 {
 	static const u8 check[] = "123456789";
@@ -109,6 +127,47 @@ static void test_every_length(void **state)
 		assert_int_equal(sodp_icrc_ipv4(packet, packet + 20,
 						packet + 28, len - 28),
 				 by_division(packet, len));
+	}
+}
+
+static void test_every_length_ipv6(void **state)
+{
+	static u8 packet[48 + 12 + 4200];
+
+	(void)state;
+	srandom(3);
+	for (size_t len = 60; len < sizeof(packet); len += len < 200 ? 1 : 97) {
+		for (size_t i = 0; i < len; i++)
+			packet[i] = (u8)random();
+		assert_int_equal(sodp_icrc_ipv6(packet, packet + 40,
+						packet + 48, len - 48),
+				 by_division6(packet, len));
+	}
+}
+
+static void test_variant_fields_ipv6(void **state)
+{
+	u8 packet[48 + 32], changed[sizeof(packet)];
+	const size_t len = sizeof(packet) - 48;
+	u32 icrc;
+
+	(void)state;
+	srandom(4);
+	for (size_t i = 0; i < sizeof(packet); i++)
+		packet[i] = (u8)random();
+	icrc = sodp_icrc_ipv6(packet, packet + 40, packet + 48, len);
+	for (size_t bit = 0; bit < sizeof(packet) * 8; bit++) {
+		size_t at = bit / 8;
+		bool variant = (at == 0 && bit % 8 < 4) ||
+			       (at >= 1 && at <= 3) || at == 7 || at == 46 ||
+			       at == 47 || at == 52;
+		u32 other;
+
+		memcpy(changed, packet, sizeof(packet));
+		changed[at] ^= (u8)(1 << bit % 8);
+		other = sodp_icrc_ipv6(changed, changed + 40, changed + 48,
+				       len);
+		assert_int_equal(other == icrc, variant);
 	}
 }
 
@@ -152,6 +211,8 @@ int main(void)
 		cmocka_unit_test(test_foreign_packets),
 		cmocka_unit_test(test_every_length),
 		cmocka_unit_test(test_variant_fields),
+		cmocka_unit_test(test_every_length_ipv6),
+		cmocka_unit_test(test_variant_fields_ipv6),
 		cmocka_unit_test(test_const),
 	};
 

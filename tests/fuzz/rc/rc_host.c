@@ -41,7 +41,7 @@ int sodp_tx_send(struct sodp_dev *dev, struct sodp_flow *flow,
 	if (sodp_parse(skb->data, skb->len, pkt) != SODP_PARSE_OK)
 		shim_bug("sent a packet that is none");
 	WARN_ON_ONCE(pkt->payload_len > SODP_MAX_MTU);
-	skb->daddr = flow->daddr;
+	skb->daddr = flow->daddr.s6_addr32[3];
 	skb_queue_tail(&rc_wire, skb);
 	sodp_count(dev->counters, SODP_CNT_TX_PACKETS);
 	return 0;

@@ -266,6 +266,17 @@ static inline bool ipv6_addr_v4mapped(const struct in6_addr *a)
 	       a->s6_addr32[2] == htonl(0xffff);
 }
 
+static inline bool ipv6_addr_is_multicast(const struct in6_addr *a)
+{
+	return a->s6_addr[0] == 0xff;
+}
+
+static inline bool ipv6_addr_any(const struct in6_addr *a)
+{
+	return !(a->s6_addr32[0] | a->s6_addr32[1] | a->s6_addr32[2] |
+		 a->s6_addr32[3]);
+}
+
 /* --- more of the xarray ------------------------------------------- */
 
 #define DEFINE_XARRAY_ALLOC(name) \

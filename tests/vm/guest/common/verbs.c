@@ -8,9 +8,20 @@
 
 #include "verbs.h"
 
-static int find_gid(struct rd_dev *dev)
+/* RD_FAMILY=6 in the environment: by a global IPv6 address. */
+static bool is_wanted(const union ibv_gid *gid)
 {
 	static const uint8_t v4[12] = { [10] = 0xff, [11] = 0xff };
+	const char *family = getenv("RD_FAMILY");
+	bool is_v4 = !memcmp(gid->raw, v4, sizeof(v4));
+
+	if (family && !strcmp(family, "6"))
+		return !is_v4 && gid->raw[0] != 0xfe;
+	return is_v4;
+}
+
+static int find_gid(struct rd_dev *dev)
+{
 	struct ibv_gid_entry entry;
 	int i;
 
@@ -18,7 +29,7 @@ static int find_gid(struct rd_dev *dev)
 		if (ibv_query_gid_ex(dev->ctx, 1, i, &entry, 0))
 			continue;
 		if (entry.gid_type == IBV_GID_TYPE_ROCE_V2 &&
-		    !memcmp(entry.gid.raw, v4, sizeof(v4))) {
+		    is_wanted(&entry.gid)) {
 			dev->gid = entry.gid;
 			return i;
 		}
@@ -50,7 +61,7 @@ void rd_open(struct rd_dev *dev, const char *name)
 		die("%s: query port", name);
 	dev->gid_index = find_gid(dev);
 	if (dev->gid_index < 0)
-		die("%s: no RoCE v2 GID with an IPv4 address", name);
+		die("%s: no RoCE v2 GID with an address of that kind", name);
 	dev->pd = ibv_alloc_pd(dev->ctx);
 	if (!dev->pd)
 		die("%s: no PD: %s", name, strerror(errno));
