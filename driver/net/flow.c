@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Where a queue pair sends to: addresses, and the route as long as it is good. */
-#include <net/inet_common.h>
 #include <linux/inetdevice.h>
+#include <net/inet_common.h>
 #include <net/ip.h>
 #include <net/ip6_route.h>
 #include <net/route.h>
