@@ -96,12 +96,18 @@ static enum sodp_counter check_packet(struct sk_buff *skb)
 	return PASS;
 }
 
-/* Is the packet from where this queue pair's peer is, to where it is? */
+/*
+ * Is the packet of this queue pair's service, from where its peer is, to where
+ * it is?
+ */
 static enum sodp_counter check_qp(const struct sodp_qp *qp,
+				  const struct sodp_pkt *pkt,
 				  const struct net *net,
 				  const struct in6_addr *saddr,
 				  const struct in6_addr *daddr)
 {
+	if ((pkt->opcode & SODP_SERVICE_MASK) != qp->service)
+		return SODP_CNT_DROP_OPCODE;
 	switch (sodp_qp_state(qp)) {
 	case IB_QPS_RESET:
 	case IB_QPS_INIT:
@@ -169,7 +175,7 @@ int sodp_rx(struct sock *sk, struct sk_buff *skb)
 		drop = SODP_CNT_DROP_QPN;
 		goto drop;
 	}
-	drop = check_qp(qp, net, &saddr, &daddr);
+	drop = check_qp(qp, sodp_rx_pkt(skb), net, &saddr, &daddr);
 	if (drop != PASS)
 		goto drop;
 

@@ -60,6 +60,7 @@
 	C(OUT_OF_SEQ, "out_of_seq_request")                                    \
 	C(RNR_DROPS,                                                           \
 	  "rnr_announced_drops") /* dropped after our own RNR NAK */           \
+	C(DROP_MESSAGE, "drop_message") /* UC: began, and came to nothing */   \
 	C(TX_SEQ_NAK, "sent_seq_err")                                          \
 	C(TX_INV_NAK, "sent_invalid_request_err")                              \
 	C(TX_ACC_NAK, "sent_remote_access_err")                                \

@@ -47,6 +47,9 @@ int sodp_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 				IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
 				IB_ODP_SUPPORT_WRITE | IB_ODP_SUPPORT_READ |
 				IB_ODP_SUPPORT_ATOMIC,
+			.per_transport_caps.uc_odp_caps =
+				IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
+				IB_ODP_SUPPORT_WRITE,
 		},
 	};
 	return 0;

@@ -24,67 +24,44 @@ enum {
 #define A_SEND	(REQ | SODP_IS_SEND)
 #define A_WRITE (REQ | SODP_IS_WRITE)
 
+#define ROW(op, text, bits, len)                 \
+	[op] = {                                 \
+		.name = text,                    \
+		.flags = bits,                   \
+		.hdr_len = SODP_BTH_LEN + (len), \
+	}
+
+/* What each connected service has, with numbers of its own. */
+#define SEND_AND_WRITE(base, text)                                          \
+	ROW((base) + SODP_RC_SEND_FIRST, text "SEND_FIRST",                 \
+	    A_SEND | FIRST | DATA, 0),                                      \
+		ROW((base) + SODP_RC_SEND_MIDDLE, text "SEND_MIDDLE",       \
+		    A_SEND | DATA, 0),                                      \
+		ROW((base) + SODP_RC_SEND_LAST, text "SEND_LAST",           \
+		    A_SEND | LAST | DATA, 0),                               \
+		ROW((base) + SODP_RC_SEND_LAST_IMM, text "SEND_LAST_IMM",   \
+		    A_SEND | LAST | DATA | SODP_HAS_IMM, IMM_LEN),          \
+		ROW((base) + SODP_RC_SEND_ONLY, text "SEND_ONLY",           \
+		    A_SEND | ONLY | DATA, 0),                               \
+		ROW((base) + SODP_RC_SEND_ONLY_IMM, text "SEND_ONLY_IMM",   \
+		    A_SEND | ONLY | DATA | SODP_HAS_IMM, IMM_LEN),          \
+		ROW((base) + SODP_RC_WRITE_FIRST, text "WRITE_FIRST",       \
+		    A_WRITE | FIRST | DATA | SODP_HAS_RETH, RETH_LEN),      \
+		ROW((base) + SODP_RC_WRITE_MIDDLE, text "WRITE_MIDDLE",     \
+		    A_WRITE | DATA, 0),                                     \
+		ROW((base) + SODP_RC_WRITE_LAST, text "WRITE_LAST",         \
+		    A_WRITE | LAST | DATA, 0),                              \
+		ROW((base) + SODP_RC_WRITE_LAST_IMM, text "WRITE_LAST_IMM", \
+		    A_WRITE | LAST | DATA | SODP_HAS_IMM, IMM_LEN),         \
+		ROW((base) + SODP_RC_WRITE_ONLY, text "WRITE_ONLY",         \
+		    A_WRITE | ONLY | DATA | SODP_HAS_RETH, RETH_LEN),       \
+		ROW((base) + SODP_RC_WRITE_ONLY_IMM, text "WRITE_ONLY_IMM", \
+		    A_WRITE | ONLY | DATA | SODP_HAS_RETH | SODP_HAS_IMM,   \
+		    RETH_LEN + IMM_LEN)
+
 static const struct sodp_opcode_info table[256] = {
-	[SODP_RC_SEND_FIRST] = {
-		.name = "SEND_FIRST",
-		.flags = A_SEND | FIRST | DATA,
-		.hdr_len = SODP_BTH_LEN,
-	},
-	[SODP_RC_SEND_MIDDLE] = {
-		.name = "SEND_MIDDLE",
-		.flags = A_SEND | DATA,
-		.hdr_len = SODP_BTH_LEN,
-	},
-	[SODP_RC_SEND_LAST] = {
-		.name = "SEND_LAST",
-		.flags = A_SEND | LAST | DATA,
-		.hdr_len = SODP_BTH_LEN,
-	},
-	[SODP_RC_SEND_LAST_IMM] = {
-		.name = "SEND_LAST_IMM",
-		.flags = A_SEND | LAST | DATA | SODP_HAS_IMM,
-		.hdr_len = SODP_BTH_LEN + IMM_LEN,
-	},
-	[SODP_RC_SEND_ONLY] = {
-		.name = "SEND_ONLY",
-		.flags = A_SEND | ONLY | DATA,
-		.hdr_len = SODP_BTH_LEN,
-	},
-	[SODP_RC_SEND_ONLY_IMM] = {
-		.name = "SEND_ONLY_IMM",
-		.flags = A_SEND | ONLY | DATA | SODP_HAS_IMM,
-		.hdr_len = SODP_BTH_LEN + IMM_LEN,
-	},
-	[SODP_RC_WRITE_FIRST] = {
-		.name = "WRITE_FIRST",
-		.flags = A_WRITE | FIRST | DATA | SODP_HAS_RETH,
-		.hdr_len = SODP_BTH_LEN + RETH_LEN,
-	},
-	[SODP_RC_WRITE_MIDDLE] = {
-		.name = "WRITE_MIDDLE",
-		.flags = A_WRITE | DATA,
-		.hdr_len = SODP_BTH_LEN,
-	},
-	[SODP_RC_WRITE_LAST] = {
-		.name = "WRITE_LAST",
-		.flags = A_WRITE | LAST | DATA,
-		.hdr_len = SODP_BTH_LEN,
-	},
-	[SODP_RC_WRITE_LAST_IMM] = {
-		.name = "WRITE_LAST_IMM",
-		.flags = A_WRITE | LAST | DATA | SODP_HAS_IMM,
-		.hdr_len = SODP_BTH_LEN + IMM_LEN,
-	},
-	[SODP_RC_WRITE_ONLY] = {
-		.name = "WRITE_ONLY",
-		.flags = A_WRITE | ONLY | DATA | SODP_HAS_RETH,
-		.hdr_len = SODP_BTH_LEN + RETH_LEN,
-	},
-	[SODP_RC_WRITE_ONLY_IMM] = {
-		.name = "WRITE_ONLY_IMM",
-		.flags = A_WRITE | ONLY | DATA | SODP_HAS_RETH | SODP_HAS_IMM,
-		.hdr_len = SODP_BTH_LEN + RETH_LEN + IMM_LEN,
-	},
+	SEND_AND_WRITE(SODP_SERVICE_RC, ""),
+	SEND_AND_WRITE(SODP_SERVICE_UC, "UC_"),
 	[SODP_RC_READ_REQUEST] = {
 		.name = "READ_REQUEST",
 		.flags = REQ | ONLY | SODP_IS_READ | SODP_HAS_RETH,

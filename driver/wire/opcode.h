@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The opcode table: IBTA table 35 (BTH opcodes). One row an opcode says which
- * headers follow and what class the packet is of. RC today; rooms for UC and
- * UD are in the numbering (the top three bits are the service).
+ * headers follow and what class the packet is of. The top three
+ * bits are the service: RC and UC today, and the numbering has room for UD.
  */
 #ifndef SODP_WIRE_OPCODE_H
 #define SODP_WIRE_OPCODE_H
 
 #include <linux/types.h>
 
+enum sodp_service {
+	SODP_SERVICE_RC = 0x00,
+	SODP_SERVICE_UC = 0x20,
+	SODP_SERVICE_MASK = 0xe0,
+};
+
+/* Those of UC that there are have the same names, with the service added. */
 enum sodp_opcode {
 	SODP_RC_SEND_FIRST = 0x00,
 	SODP_RC_SEND_MIDDLE = 0x01,

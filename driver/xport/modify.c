@@ -82,6 +82,11 @@ static int check_limits(const struct ib_qp_attr *attr, int mask)
 	return 0;
 }
 
+static enum ib_qp_type type_of(const struct sodp_qp *qp)
+{
+	return sodp_qp_is_rc(qp) ? IB_QPT_RC : IB_QPT_UC;
+}
+
 static int check(const struct sodp_qp *qp, const struct ib_qp_attr *attr,
 		 int mask, enum ib_qp_state from, enum ib_qp_state to)
 {
@@ -89,7 +94,7 @@ static int check(const struct sodp_qp *qp, const struct ib_qp_attr *attr,
 
 	if ((mask & IB_QP_CUR_STATE) && attr->cur_qp_state != from)
 		return -EINVAL;
-	if (!ib_modify_qp_is_ok(from, to, IB_QPT_RC, mask))
+	if (!ib_modify_qp_is_ok(from, to, type_of(qp), mask))
 		return -EINVAL;
 	if (to == IB_QPS_SQD || from == IB_QPS_SQD)
 		return -EOPNOTSUPP; /* not yet */
@@ -250,7 +255,7 @@ void sodp_qp_query(struct sodp_qp *qp, struct ib_qp_attr *attr,
 		.cap = qp->attr.cap,
 		.sq_sig_type = qp->sq_sig_all ? IB_SIGNAL_ALL_WR :
 						IB_SIGNAL_REQ_WR,
-		.qp_type = IB_QPT_RC,
+		.qp_type = type_of(qp),
 		.port_num = 1,
 	};
 	mutex_unlock(&qp->mutex);

@@ -96,8 +96,8 @@ static int check_caps(const struct ib_qp_init_attr *init)
 {
 	const struct ib_qp_cap *cap = &init->cap;
 
-	if (init->qp_type != IB_QPT_RC || init->create_flags || init->srq ||
-	    init->xrcd || init->rwq_ind_tbl)
+	if ((init->qp_type != IB_QPT_RC && init->qp_type != IB_QPT_UC) ||
+	    init->create_flags || init->srq || init->xrcd || init->rwq_ind_tbl)
 		return -EOPNOTSUPP;
 	if (!init->send_cq || !init->recv_cq)
 		return -EINVAL;
@@ -179,6 +179,8 @@ static void init_fields(struct sodp_qp *qp, const struct ib_qp_init_attr *init,
 	qp->scq = to_sodp_cq(init->send_cq);
 	qp->rcq = to_sodp_cq(init->recv_cq);
 	qp->domain = to_sodp_pd(qp->ibqp.pd)->domain;
+	qp->service = init->qp_type == IB_QPT_UC ? SODP_SERVICE_UC :
+						   SODP_SERVICE_RC;
 	qp->sq_sig_all = init->sq_sig_type == IB_SIGNAL_ALL_WR;
 	qp->user = user;
 	qp->state = IB_QPS_RESET;

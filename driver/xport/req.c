@@ -9,6 +9,9 @@
  *
  * A WQE with a status waits for its turn: nothing behind it is sent, and it
  * completes when it is the oldest one.
+ *
+ * UC: nobody answers. una moves with psn, so a message is complete when its
+ * last packet is sent; no window, no timers, nothing is sent again.
  */
 #include <linux/slab.h>
 
@@ -18,6 +21,7 @@
 enum {
 	PROBE_TRIES =
 		4, /* faults for the sinks of one request, plus its SGEs */
+	ON_THEIR_WAY = HZ / 50 + 1, /* jiffies that packets may be queued */
 };
 
 struct budget {
@@ -140,6 +144,11 @@ static void sent(struct sodp_qp *qp, const struct sodp_send_wqe *wqe, u32 psns,
 		req->asked = req->psn;
 		req->since_ack_req = 0;
 	}
+	if (!sodp_qp_is_rc(qp)) {
+		req->una = req->psn;
+		req->asked = req->psn;
+		req->since = jiffies;
+	}
 	req->probes = 0;
 	req->send_off += bytes;
 	if (req->send_off == wqe->length || sodp_wqe_is_atomic(wqe)) {
@@ -211,7 +220,7 @@ static bool send_data(struct sodp_qp *qp, struct sodp_send_wqe *wqe,
 	bool first = !req->send_off;
 	bool last = req->send_off + n == wqe->length;
 	struct sodp_pkt pkt = {
-		.opcode = data_opcode(wqe, first, last),
+		.opcode = qp->service + data_opcode(wqe, first, last),
 		.solicited = last && (wqe->send_flags & IB_SEND_SOLICITED),
 		.psn = req->psn,
 	};
@@ -227,7 +236,7 @@ static bool send_data(struct sodp_qp *qp, struct sodp_send_wqe *wqe,
 	}
 	if (last)
 		pkt.imm = wqe->imm;
-	pkt.ack_req = want_ack(req, last);
+	pkt.ack_req = sodp_qp_is_rc(qp) && want_ack(req, last);
 
 	skb = sodp_pkt_alloc(qp, &pkt, n, &payload);
 	if (!skb) {
@@ -398,6 +407,14 @@ static enum sodp_step flush(struct sodp_qp *qp)
 	return SODP_STEP_MORE;
 }
 
+/* For UC the order of packets is all there is: one overtaken is one lost. */
+static bool may_be_queued(const struct sodp_qp *qp)
+{
+	if (sodp_qp_is_rc(qp))
+		return qp->req.una != qp->req.psn_max;
+	return time_before(jiffies, qp->req.since + ON_THEIR_WAY);
+}
+
 enum sodp_step sodp_req_pass(struct sodp_side *side)
 {
 	struct sodp_qp *qp = container_of(side, struct sodp_qp, req.side);
@@ -425,7 +442,7 @@ enum sodp_step sodp_req_pass(struct sodp_side *side)
 	if (!sodp_comp_retire(qp))
 		return SODP_STEP_MORE;
 	sodp_retry_arm(qp);
-	side->in_flight = qp->req.una != qp->req.psn_max;
+	side->in_flight = may_be_queued(qp);
 	return more ? SODP_STEP_MORE : SODP_STEP_IDLE;
 }
 

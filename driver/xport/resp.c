@@ -74,12 +74,45 @@ static enum sodp_verdict execute(struct sodp_qp *qp, const struct sk_buff *skb)
 	return sodp_resp_atomic(qp, pkt);
 }
 
+/*
+ * UC, IBTA 9.8.2: after a gap the next message that begins is taken, whatever
+ * its PSN is; what is left of one that was begun is skipped.
+ */
+static enum sodp_verdict uc_request(struct sodp_qp *qp,
+				    const struct sk_buff *skb)
+{
+	const struct sodp_pkt *pkt = sodp_rx_pkt((struct sk_buff *)skb);
+	bool first = sodp_opcode(pkt->opcode)->flags & SODP_IS_FIRST;
+	struct sodp_resp *resp = &qp->resp;
+
+	if (pkt->psn != resp->psn) {
+		sodp_count(qp->dev->counters, SODP_CNT_OUT_OF_SEQ);
+		resp->psn = pkt->psn;
+		if (resp->in_message)
+			sodp_resp_drop_message(qp, sodp_psn_sub(pkt->psn, 1));
+	} else if (first && resp->in_message) {
+		sodp_resp_drop_message(qp, sodp_psn_sub(pkt->psn, 1));
+	}
+	if (!first && !resp->in_message) {
+		resp->psn = sodp_psn_add(pkt->psn, 1);
+		return SODP_NEXT;
+	}
+	see_peer(qp);
+	if (!sodp_resp_check(qp, pkt))
+		return sodp_resp_drop_message(qp, pkt->psn);
+	if (resp->failed != SODP_MEM_OK)
+		return fault_failed(qp, pkt);
+	return execute(qp, skb);
+}
+
 static enum sodp_verdict request(struct sodp_qp *qp, const struct sk_buff *skb)
 {
 	const struct sodp_pkt *pkt = sodp_rx_pkt((struct sk_buff *)skb);
 	struct sodp_resp *resp = &qp->resp;
 	s32 diff = sodp_psn_diff(pkt->psn, resp->psn);
 
+	if (!sodp_qp_is_rc(qp))
+		return uc_request(qp, skb);
 	if (diff > 0)
 		return out_of_sequence(qp);
 	if (diff < 0)

@@ -33,6 +33,15 @@ bool sodp_resp_check(struct sodp_qp *qp, const struct sodp_pkt *pkt);
 void sodp_resp_ack_later(struct sodp_resp *resp, u32 psn);
 void sodp_resp_ack_flush(struct sodp_qp *qp);
 void sodp_resp_nak_seq(struct sodp_qp *qp);
+/*
+ * UC: the message that @psn is of comes to nothing, and nobody is told. What is
+ * left of it is skipped; its receive WQE serves the next one.
+ */
+enum sodp_verdict sodp_resp_drop_message(struct sodp_qp *qp, u32 psn);
+/*
+ * What follows is RC's; of a UC queue pair all but errors of its own memory
+ * become that.
+ */
 /* No receive WQE, or a fault that takes long. */
 enum sodp_verdict sodp_resp_rnr(struct sodp_qp *qp);
 enum sodp_verdict sodp_resp_rnr_fault(struct sodp_qp *qp);

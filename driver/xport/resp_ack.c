@@ -55,6 +55,19 @@ void sodp_resp_ack_flush(struct sodp_qp *qp)
 		  resp->ack_psn);
 }
 
+enum sodp_verdict sodp_resp_drop_message(struct sodp_qp *qp, u32 psn)
+{
+	struct sodp_resp *resp = &qp->resp;
+
+	resp->psn = sodp_psn_add(psn, 1);
+	resp->in_message = false;
+	resp->received = 0;
+	resp->held = false;
+	resp->pkt_done = 0;
+	sodp_count(qp->dev->counters, SODP_CNT_DROP_MESSAGE);
+	return SODP_NEXT;
+}
+
 /* Class B: once, until the expected PSN comes. */
 void sodp_resp_nak_seq(struct sodp_qp *qp)
 {
@@ -86,6 +99,8 @@ static enum sodp_verdict rnr(struct sodp_qp *qp, u8 code)
 
 enum sodp_verdict sodp_resp_rnr(struct sodp_qp *qp)
 {
+	if (!sodp_qp_is_rc(qp))
+		return sodp_resp_drop_message(qp, qp->resp.psn);
 	return rnr(qp, qp->attr.min_rnr_timer);
 }
 
@@ -120,10 +135,14 @@ static enum sodp_counter nak_counter(enum sodp_nak nak)
 enum sodp_verdict sodp_resp_fail(struct sodp_qp *qp, u32 psn, enum sodp_nak nak,
 				 enum ib_wc_status status)
 {
-	/* What was done before it is done; and in the error state we are mute. */
-	sodp_resp_ack_flush(qp);
-	sodp_count(qp->dev->counters, nak_counter(nak));
-	send_aeth(qp, SODP_AETH_NAK | nak, psn);
+	if (sodp_qp_is_rc(qp)) {
+		/* What was done is done; in the error state we are mute. */
+		sodp_resp_ack_flush(qp);
+		sodp_count(qp->dev->counters, nak_counter(nak));
+		send_aeth(qp, SODP_AETH_NAK | nak, psn);
+	} else if (nak != SODP_NAK_REM_OP) {
+		return sodp_resp_drop_message(qp, psn);
+	}
 	if (qp->resp.have_wqe)
 		sodp_recv_complete_error(qp, status);
 	sodp_qp_error(qp);
@@ -133,6 +152,8 @@ enum sodp_verdict sodp_resp_fail(struct sodp_qp *qp, u32 psn, enum sodp_nak nak,
 /* Class C: a request that this connection does not allow. */
 enum sodp_verdict sodp_resp_invalid(struct sodp_qp *qp, u32 psn)
 {
+	if (!sodp_qp_is_rc(qp))
+		return sodp_resp_drop_message(qp, psn);
 	sodp_resp_fail(qp, psn, SODP_NAK_INVALID_REQ, IB_WC_REM_INV_REQ_ERR);
 	sodp_qp_event(qp, IB_EVENT_QP_REQ_ERR);
 	return SODP_STOP;
@@ -141,6 +162,8 @@ enum sodp_verdict sodp_resp_invalid(struct sodp_qp *qp, u32 psn)
 /* Class C: memory that the peer may not, or cannot, reach. */
 enum sodp_verdict sodp_resp_denied(struct sodp_qp *qp, u32 psn)
 {
+	if (!sodp_qp_is_rc(qp))
+		return sodp_resp_drop_message(qp, psn);
 	sodp_resp_fail(qp, psn, SODP_NAK_REM_ACCESS, IB_WC_REM_ACCESS_ERR);
 	sodp_qp_event(qp, IB_EVENT_QP_ACCESS_ERR);
 	return SODP_STOP;

@@ -21,7 +21,7 @@ void sodp_resp_accept(struct sodp_qp *qp, const struct sodp_pkt *pkt, u32 n)
 	resp->in_message = !(flags & SODP_IS_LAST);
 	if (flags & SODP_IS_LAST)
 		resp->msn = (resp->msn + 1) & SODP_PSN_MASK;
-	if (pkt->ack_req && resp->msg_class)
+	if (pkt->ack_req && resp->msg_class && sodp_qp_is_rc(qp))
 		sodp_resp_ack_later(resp, sodp_psn_sub(resp->psn, 1));
 }
 

@@ -7,6 +7,9 @@
  * request comes again.
  *
  * So a slow fault costs the peer none of its retries, and us no queue.
+ *
+ * A UC peer hears nothing: its request is held until the fault ends, and what
+ * finds the queue full behind it is lost, as on a wire.
  */
 #include "obs/trace.h"
 #include "xport/resp.h"
@@ -146,6 +149,8 @@ bool sodp_resp_resume(struct sodp_qp *qp)
 
 	until = resp->held_since +
 		msecs_to_jiffies(READ_ONCE(qp->dev->fault_hold_ms));
+	if (!sodp_qp_is_rc(qp))
+		return false; /* nobody can be told to come later */
 	if (time_before(jiffies, until)) {
 		absorb(qp, repeats_held);
 		return false;

@@ -7,17 +7,18 @@
 
 #define WQE_DATA offsetof(struct rxe_send_wqe, dma.sge)
 
-static bool known_opcode(u32 opcode)
+static bool known_opcode(const struct sodp_qp *qp, u32 opcode)
 {
 	switch (opcode) {
 	case IB_WR_SEND:
 	case IB_WR_SEND_WITH_IMM:
 	case IB_WR_RDMA_WRITE:
 	case IB_WR_RDMA_WRITE_WITH_IMM:
+		return true;
 	case IB_WR_RDMA_READ:
 	case IB_WR_ATOMIC_CMP_AND_SWP:
 	case IB_WR_ATOMIC_FETCH_AND_ADD:
-		return true;
+		return sodp_qp_is_rc(qp);
 	default:
 		return false;
 	}
@@ -103,7 +104,7 @@ void sodp_wqe_load(const struct sodp_qp *qp, const void *slot,
 	wqe->imm = raw.wr.ex.imm_data;
 	load_remote(&raw.wr, wqe);
 
-	if (!known_opcode(wqe->opcode))
+	if (!known_opcode(qp, wqe->opcode))
 		status = IB_WC_LOC_QP_OP_ERR;
 	else if (wqe->send_flags & IB_SEND_INLINE)
 		status = load_inline(qp, slot, raw.dma.length, wqe);

@@ -307,6 +307,7 @@ struct sodp_qp {
 	u32 dest_qpn;
 	u32 mtu; /* bytes */
 	u32 domain; /* of its PD */
+	enum sodp_service service;
 	bool sq_sig_all;
 	bool user; /* driven by a doorbell */
 	u32 max_send_sge, max_recv_sge, max_inline;
@@ -318,6 +319,11 @@ struct sodp_qp {
 static inline struct sodp_qp *to_sodp_qp(struct ib_qp *ibqp)
 {
 	return container_of(ibqp, struct sodp_qp, ibqp);
+}
+
+static inline bool sodp_qp_is_rc(const struct sodp_qp *qp)
+{
+	return qp->service == SODP_SERVICE_RC;
 }
 
 static inline enum ib_qp_state sodp_qp_state(const struct sodp_qp *qp)

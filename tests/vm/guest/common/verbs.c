@@ -99,13 +99,14 @@ static void set_defaults(struct rd_qp_opts *o, const struct rd_dev *dev)
 void rd_qp_create(struct rd_qp *q, struct rd_dev *dev,
 		  const struct rd_qp_opts *opts)
 {
-	struct ibv_qp_init_attr init = { .qp_type = IBV_QPT_RC };
+	struct ibv_qp_init_attr init = {};
 
 	memset(q, 0, sizeof(*q));
 	if (opts)
 		q->opts = *opts;
 	set_defaults(&q->opts, dev);
 	q->dev = dev;
+	init.qp_type = q->opts.uc ? IBV_QPT_UC : IBV_QPT_RC;
 	q->scq = q->opts.scq;
 	q->rcq = q->opts.rcq;
 	if (!q->scq) {
@@ -193,8 +194,10 @@ int rd_to_rtr(struct rd_qp *q, const struct rd_addr *peer)
 	return ibv_modify_qp(q->qp, &attr,
 			     IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU |
 				     IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
-				     IBV_QP_MAX_DEST_RD_ATOMIC |
-				     IBV_QP_MIN_RNR_TIMER);
+				     (q->opts.uc ?
+					      0 :
+					      IBV_QP_MAX_DEST_RD_ATOMIC |
+						      IBV_QP_MIN_RNR_TIMER));
 }
 
 int rd_to_rts(struct rd_qp *q)
@@ -208,10 +211,13 @@ int rd_to_rts(struct rd_qp *q)
 		.max_rd_atomic = q->opts.rd_atomic,
 	};
 
-	return ibv_modify_qp(q->qp, &attr,
-			     IBV_QP_STATE | IBV_QP_SQ_PSN | IBV_QP_TIMEOUT |
-				     IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
-				     IBV_QP_MAX_QP_RD_ATOMIC);
+	return ibv_modify_qp(
+		q->qp, &attr,
+		IBV_QP_STATE | IBV_QP_SQ_PSN |
+			(q->opts.uc ? 0 :
+				      IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
+					      IBV_QP_RNR_RETRY |
+					      IBV_QP_MAX_QP_RD_ATOMIC));
 }
 
 int rd_to_state(struct rd_qp *q, enum ibv_qp_state state)

@@ -34,6 +34,7 @@ struct rd_qp_opts {
 	bool zero_retry, zero_rnr_retry; /* when 0 is meant */
 	uint32_t psn;
 	bool sq_sig_all;
+	bool uc;
 	struct ibv_comp_channel *channel;
 	struct ibv_cq *scq, *rcq; /* NULL: own ones */
 	unsigned int cqe; /* of the own ones; 0: 256 */

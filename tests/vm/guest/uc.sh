@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# timeout: 240
+# kernels: stock
+# long: debug
+#
+# UC on demand: whole messages in order over a good wire and over bad ones; then ibv_uc_pingpong and perftest, with
+# themselves and with the kernel's own rdma_rxe.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+sd_load
+ip link set lo up
+sd_dummy d0
+sd_link sodp0 d0
+n=300
+[ "$SD_KERNEL" = stock ] || n=60
+"$SD_BIN/uc" sodp0 good $n
+[ "$(sd_counter sodp0 req_retransmits)" = 0 ] || sd_fail "UC sends nothing again"
+
+modprobe sch_netem 2>/dev/null || sd_skip "no netem"
+for trouble in 'loss 2%' 'duplicate 20% loss 1%' 'delay 1ms reorder 90% 25%' 'corrupt 2%'; do
+	echo "# netem $trouble"
+	# shellcheck disable=SC2086 # words
+	tc qdisc replace dev lo root netem $trouble limit 20000
+	"$SD_BIN/uc" sodp0 lossy $n
+done
+tc qdisc del dev lo root
+rdma link del sodp0
+
+listening() { sd_in "$1" ss -Hltn "sport = :18515" | grep . >/dev/null; }
+
+# both SERVER-DEVICE SERVER-NS CLIENT-DEVICE CLIENT-NS ADDRESS COMMAND...: with -d DEVICE and the GID in place of @
+both() {
+	local sdev=$1 sns=$2 cdev=$3 cns=$4 address=$5 server gid
+	shift 5
+	gid=$(sd_in "$sns" bash -c ". '$SD_ROOT/tests/vm/guest/lib.sh' && sd_gid $sdev")
+	sd_in "$sns" timeout 60 "${@/@/$gid}" -d "$sdev" >/run/server 2>&1 &
+	server=$!
+	sd_wait 10 listening "$sns" || true
+	gid=$(sd_in "$cns" bash -c ". '$SD_ROOT/tests/vm/guest/lib.sh' && sd_gid $cdev")
+	sd_in "$cns" timeout 60 "${@/@/$gid}" -d "$cdev" "$address" >/run/client 2>&1 ||
+		sd_fail "$cdev to $sdev: $*: $(cat /run/client /run/server)"
+	wait $server || sd_fail "$cdev to $sdev: $*: $(</run/server)"
+	echo "# $cdev to $sdev: $*"
+}
+
+sd_veth_pair rxe softodp
+for command in 'ibv_uc_pingpong -g @ -n 50 -s 20000 -m 1024' 'ib_send_bw -c UC -x @ -F -n 50 -s 20000 -r 128' \
+	'ib_write_bw -c UC -x @ -F -n 50 -s 20000'; do
+	command -v "${command%% *}" >/dev/null || continue
+	# shellcheck disable=SC2086 # words
+	both sd1 "$SD_NS1" sd0 '' "$SD_IP1" $command
+	# shellcheck disable=SC2086 # words
+	both sd0 '' sd1 "$SD_NS1" "$SD_IP0" $command
+done
