@@ -75,8 +75,9 @@ static enum sodp_verdict execute(struct sodp_qp *qp, const struct sk_buff *skb)
 }
 
 /*
- * UC, IBTA 9.8.2: after a gap the next message that begins is taken, whatever
- * its PSN is; what is left of one that was begun is skipped.
+ * UC, IBTA 9.8.2: after a gap the next message that begins is taken; what is
+ * left of one that was begun is skipped. What is older than expected was there
+ * already, or was overtaken: to take it would be twice, or out of order.
  */
 static enum sodp_verdict uc_request(struct sodp_qp *qp,
 				    const struct sk_buff *skb)
@@ -84,15 +85,17 @@ static enum sodp_verdict uc_request(struct sodp_qp *qp,
 	const struct sodp_pkt *pkt = sodp_rx_pkt((struct sk_buff *)skb);
 	bool first = sodp_opcode(pkt->opcode)->flags & SODP_IS_FIRST;
 	struct sodp_resp *resp = &qp->resp;
+	s32 diff = sodp_psn_diff(pkt->psn, resp->psn);
 
-	if (pkt->psn != resp->psn) {
-		sodp_count(qp->dev->counters, SODP_CNT_OUT_OF_SEQ);
-		resp->psn = pkt->psn;
-		if (resp->in_message)
-			sodp_resp_drop_message(qp, sodp_psn_sub(pkt->psn, 1));
-	} else if (first && resp->in_message) {
-		sodp_resp_drop_message(qp, sodp_psn_sub(pkt->psn, 1));
+	if (diff < 0) {
+		sodp_count(qp->dev->counters, SODP_CNT_DUPLICATES);
+		return SODP_NEXT;
 	}
+	if (diff > 0)
+		sodp_count(qp->dev->counters, SODP_CNT_OUT_OF_SEQ);
+	if (resp->in_message && (diff > 0 || first))
+		sodp_resp_drop_message(qp, sodp_psn_sub(pkt->psn, 1));
+	resp->psn = pkt->psn;
 	if (!first && !resp->in_message) {
 		resp->psn = sodp_psn_add(pkt->psn, 1);
 		return SODP_NEXT;
