@@ -14,7 +14,7 @@ static const struct {
 	char class; /* q: request, r: response */
 	const char *place; /* first, middle, last, only */
 	bool data;
-} rc[] = {
+} rows[] = {
 	{ 0x00, "SEND_FIRST", 12, 'q', "first", true },
 	{ 0x01, "SEND_MIDDLE", 12, 'q', "middle", true },
 	{ 0x02, "SEND_LAST", 12, 'q', "last", true },
@@ -36,6 +36,18 @@ static const struct {
 	{ 0x12, "ATOMIC_ACK", 24, 'r', "only", false },
 	{ 0x13, "CMP_SWAP", 40, 'q', "only", false },
 	{ 0x14, "FETCH_ADD", 40, 'q', "only", false },
+	{ 0x20, "UC_SEND_FIRST", 12, 'q', "first", true },
+	{ 0x21, "UC_SEND_MIDDLE", 12, 'q', "middle", true },
+	{ 0x22, "UC_SEND_LAST", 12, 'q', "last", true },
+	{ 0x23, "UC_SEND_LAST_IMM", 16, 'q', "last", true },
+	{ 0x24, "UC_SEND_ONLY", 12, 'q', "only", true },
+	{ 0x25, "UC_SEND_ONLY_IMM", 16, 'q', "only", true },
+	{ 0x26, "UC_WRITE_FIRST", 28, 'q', "first", true },
+	{ 0x27, "UC_WRITE_MIDDLE", 12, 'q', "middle", true },
+	{ 0x28, "UC_WRITE_LAST", 12, 'q', "last", true },
+	{ 0x29, "UC_WRITE_LAST_IMM", 16, 'q', "last", true },
+	{ 0x2a, "UC_WRITE_ONLY", 28, 'q', "only", true },
+	{ 0x2b, "UC_WRITE_ONLY_IMM", 32, 'q', "only", true },
 };
 
 static u32 place_flags(const char *place)
@@ -52,20 +64,21 @@ static u32 place_flags(const char *place)
 static void test_rows(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(rc) / sizeof(*rc); i++) {
-		const struct sodp_opcode_info *info = sodp_opcode(rc[i].opcode);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct sodp_opcode_info *info =
+			sodp_opcode(rows[i].opcode);
 
-		assert_string_equal(info->name, rc[i].name);
-		assert_int_equal(info->hdr_len, rc[i].len);
-		assert_int_equal(sodp_hdr_len(rc[i].opcode), rc[i].len);
+		assert_string_equal(info->name, rows[i].name);
+		assert_int_equal(info->hdr_len, rows[i].len);
+		assert_int_equal(sodp_hdr_len(rows[i].opcode), rows[i].len);
 		assert_int_equal(info->flags &
 					 (SODP_IS_REQUEST | SODP_IS_RESPONSE),
-				 rc[i].class == 'q' ? SODP_IS_REQUEST :
-						      SODP_IS_RESPONSE);
+				 rows[i].class == 'q' ? SODP_IS_REQUEST :
+							SODP_IS_RESPONSE);
 		assert_int_equal(info->flags & (SODP_IS_FIRST | SODP_IS_LAST),
-				 place_flags(rc[i].place));
+				 place_flags(rows[i].place));
 		assert_int_equal(!!(info->flags & SODP_HAS_PAYLOAD),
-				 rc[i].data);
+				 rows[i].data);
 	}
 }
 
@@ -84,6 +97,10 @@ static void test_classes(void **state)
 					SODP_IS_ATOMIC;
 
 		assert_int_equal(sodp_opcode((u8)op)->flags & all, want);
+		if (op <= 0x0b)
+			assert_int_equal(sodp_opcode((u8)(op + 0x20))->flags &
+						 all,
+					 want);
 	}
 }
 
@@ -91,6 +108,8 @@ static void test_unknown(void **state)
 {
 	(void)state;
 	for (u32 op = 0x15; op < 256; op++) {
+		if (op >= 0x20 && op <= 0x2b)
+			continue; /* UC */
 		assert_non_null(sodp_opcode((u8)op));
 		assert_int_equal(sodp_opcode((u8)op)->flags, 0);
 		assert_int_equal(sodp_hdr_len((u8)op), 0);

@@ -25,6 +25,7 @@ enum ib_qp_state {
 
 enum ib_qp_type {
 	IB_QPT_RC = IB_UVERBS_QPT_RC,
+	IB_QPT_UC = IB_UVERBS_QPT_UC,
 };
 
 enum ib_sig_type {
