@@ -19,6 +19,7 @@ enum {
 	SODP_MAX_CQ = 0x10000,
 	SODP_MAX_CQE = 32767,
 	SODP_MAX_PD = 0x7ffc,
+	SODP_MAX_AH = 0x7ffc,
 	SODP_MAX_MR = 0x400000,
 	SODP_MAX_RD_ATOMIC = 128, /* per QP, either side */
 	SODP_MAX_MSG = 1U << 31, /* bytes */
@@ -37,7 +38,7 @@ struct sodp_dev {
 	enum ib_port_state port_state; /* last announced; netdev.c, rtnl */
 	bool odp_always; /* every user registration is on demand; sysfs.c */
 	unsigned int fault_hold_ms; /* sysfs.c */
-	atomic_t num_pd, num_cq, num_qp, num_mr;
+	atomic_t num_pd, num_ah, num_cq, num_qp, num_mr;
 };
 
 static inline struct sodp_dev *to_sodp_dev(struct ib_device *ibdev)

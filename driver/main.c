@@ -62,6 +62,7 @@ static void __exit sodp_exit(void)
 	sodp_dev_remove_all();
 	sodp_net_exit();
 	sodp_qp_table_exit();
+	sodp_ah_exit();
 	sodp_sched_exit();
 	sodp_cq_exit();
 	sodp_mem_exit();

@@ -28,6 +28,22 @@ void sodp_flow_destroy(struct sodp_flow *flow)
 	dst_release(old);
 }
 
+void sodp_flow_set(struct sodp_flow *flow, struct net *net,
+		   const struct rdma_ah_attr *attr,
+		   const struct in6_addr *saddr, u32 qpn, u32 dest_qpn)
+{
+	const struct ib_global_route *grh = &attr->grh;
+
+	flow->net = net;
+	flow->saddr = *saddr;
+	flow->daddr = *sodp_gid_addr(&grh->dgid);
+	flow->ipv4 = ipv6_addr_v4mapped(&flow->daddr);
+	flow->label = grh->flow_label;
+	flow->tos = grh->traffic_class;
+	flow->ttl = grh->hop_limit;
+	flow->sport = htons(rdma_get_udp_sport(grh->flow_label, qpn, dest_qpn));
+}
+
 /* The cached route if it is still good, with a reference; or NULL. */
 static struct dst_entry *get_cached(struct sodp_flow *flow)
 {

@@ -52,6 +52,19 @@ void sodp_flow_init(struct sodp_flow *flow); /* once; all else zero */
 /* Drops the dst. Also when the addresses change; the flow stays usable. */
 void sodp_flow_destroy(struct sodp_flow *flow);
 
+/*
+ * Fill it: to the attributes' destination, from @saddr. @qpn and @dest_qpn only
+ * spread flows over ports. Nobody uses it meanwhile.
+ */
+void sodp_flow_set(struct sodp_flow *flow, struct net *net,
+		   const struct rdma_ah_attr *attr,
+		   const struct in6_addr *saddr, u32 qpn, u32 dest_qpn);
+
+static inline const struct in6_addr *sodp_gid_addr(const union ib_gid *gid)
+{
+	return (const struct in6_addr *)gid->raw;
+}
+
 /* A route with a reference, or an ERR_PTR. */
 struct dst_entry *sodp_flow_route(struct sodp_dev *dev, struct sodp_flow *flow);
 

@@ -115,6 +115,9 @@ static enum sodp_counter check_qp(const struct sodp_qp *qp,
 	default:
 		break;
 	}
+	/* Anybody may send a datagram; the responder asks for its Q_Key. */
+	if (sodp_qp_is_ud(qp))
+		return net_eq(qp->dev->net, net) ? PASS : SODP_CNT_DROP_ADDRESS;
 	if (qp->flow.net != net || !ipv6_addr_equal(&qp->flow.daddr, saddr) ||
 	    !ipv6_addr_equal(&qp->flow.saddr, daddr))
 		return SODP_CNT_DROP_ADDRESS;

@@ -72,6 +72,7 @@
 	C(DROP_HEADER, "drop_bad_header") /* version, pad, length that lies */ \
 	C(DROP_OPCODE, "drop_bad_opcode")                                      \
 	C(DROP_PKEY, "drop_bad_pkey")                                          \
+	C(DROP_QKEY, "drop_bad_qkey")                                          \
 	C(DROP_QPN, "drop_unknown_qp")                                         \
 	C(DROP_ADDRESS, "drop_wrong_address") /* not this QP's peer */         \
 	C(DROP_STATE, "drop_qp_state")                                         \

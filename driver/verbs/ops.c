@@ -34,6 +34,11 @@ const struct ib_device_ops sodp_dev_ops = {
 	.alloc_pd = sodp_alloc_pd,
 	.dealloc_pd = sodp_dealloc_pd,
 
+	.create_ah = sodp_create_ah,
+	.create_user_ah = sodp_create_ah,
+	.destroy_ah = sodp_destroy_ah,
+	.query_ah = sodp_query_ah,
+
 	.get_dma_mr = sodp_get_dma_mr,
 	.reg_user_mr = sodp_reg_user_mr,
 	.rereg_user_mr = sodp_rereg_user_mr,
@@ -60,6 +65,7 @@ const struct ib_device_ops sodp_dev_ops = {
 
 	INIT_RDMA_OBJ_SIZE(ib_ucontext, sodp_uctx, ibuc),
 	INIT_RDMA_OBJ_SIZE(ib_pd, sodp_pd, ibpd),
+	INIT_RDMA_OBJ_SIZE(ib_ah, sodp_ah, ibah),
 	INIT_RDMA_OBJ_SIZE(ib_cq, sodp_cq, ibcq),
 	INIT_RDMA_OBJ_SIZE(ib_qp, sodp_qp, ibqp),
 };

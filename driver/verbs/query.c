@@ -32,6 +32,7 @@ int sodp_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 		.max_res_rd_atom = SODP_MAX_RD_ATOMIC * SODP_MAX_QP,
 		/* by the CPU's own instructions on the page */
 		.atomic_cap = IB_ATOMIC_GLOB,
+		.max_ah = SODP_MAX_AH,
 		.max_pkeys = 1,
 		.local_ca_ack_delay = 15,
 		.device_cap_flags = IB_DEVICE_RC_RNR_NAK_GEN |
@@ -50,6 +51,8 @@ int sodp_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 			.per_transport_caps.uc_odp_caps =
 				IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
 				IB_ODP_SUPPORT_WRITE,
+			.per_transport_caps.ud_odp_caps =
+				IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV,
 		},
 	};
 	return 0;

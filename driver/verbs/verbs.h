@@ -3,11 +3,13 @@
 #ifndef SODP_VERBS_VERBS_H
 #define SODP_VERBS_VERBS_H
 
+#include <linux/refcount.h>
 #include <linux/workqueue.h>
 #include <rdma/ib_verbs.h>
 #include <rdma/uverbs_ioctl.h>
 
 #include "mem/mem.h"
+#include "net/net.h"
 #include "verbs/ring.h"
 
 struct sodp_uctx {
@@ -25,6 +27,21 @@ struct sodp_mr {
 	struct sodp_region __rcu *region; /* rereg puts another one there */
 	u64 start; /* as registered */
 	int access;
+};
+
+/* An address by number: ah.c. */
+struct sodp_dest {
+	refcount_t refs; /* of the handle and of who sends there */
+	u32 number;
+	u32 domain; /* of the handle's PD */
+	struct sodp_flow flow;
+	struct rcu_head rcu;
+};
+
+struct sodp_ah {
+	struct ib_ah ibah; /* first */
+	struct sodp_dest *dest;
+	struct rdma_ah_attr attr; /* as created; without the GID entry */
 };
 
 struct sodp_cq {
@@ -53,10 +70,22 @@ static inline struct sodp_mr *to_sodp_mr(struct ib_mr *mr)
 	return container_of(mr, struct sodp_mr, ibmr);
 }
 
+static inline struct sodp_ah *to_sodp_ah(struct ib_ah *ah)
+{
+	return container_of(ah, struct sodp_ah, ibah);
+}
+
 static inline struct sodp_cq *to_sodp_cq(struct ib_cq *cq)
 {
 	return container_of(cq, struct sodp_cq, ibcq);
 }
+
+/* --- ah.c: for the transport ------------------------------------------------ */
+
+/* With a reference, or NULL: none of that number and domain. Up to softirq. */
+struct sodp_dest *sodp_dest_get(u32 number, u32 domain);
+void sodp_dest_put(struct sodp_dest *dest);
+void sodp_ah_exit(void); /* module exit */
 
 /* --- cq.c: for the transport ------------------------------------------------ */
 
@@ -114,6 +143,12 @@ int sodp_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
 struct sodp_region *sodp_mr_region(struct sodp_mr *mr);
 /* Any time that the MR is there: with a reference, or NULL. */
 struct sodp_region *sodp_mr_hold_region(struct sodp_mr *mr);
+
+/* ah.c */
+int sodp_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init,
+		   struct ib_udata *udata);
+int sodp_destroy_ah(struct ib_ah *ibah, u32 flags);
+int sodp_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr);
 
 /* residency.c */
 extern const struct uapi_definition sodp_uapi_defs[];

@@ -2,7 +2,7 @@
 /*
  * The opcode table: IBTA table 35 (BTH opcodes). One row an opcode says which
  * headers follow and what class the packet is of. The top three
- * bits are the service: RC and UC today, and the numbering has room for UD.
+ * bits are the service: RC, UC and UD.
  */
 #ifndef SODP_WIRE_OPCODE_H
 #define SODP_WIRE_OPCODE_H
@@ -12,6 +12,7 @@
 enum sodp_service {
 	SODP_SERVICE_RC = 0x00,
 	SODP_SERVICE_UC = 0x20,
+	SODP_SERVICE_UD = 0x60,
 	SODP_SERVICE_MASK = 0xe0,
 };
 

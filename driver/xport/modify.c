@@ -15,13 +15,8 @@ enum {
 	QP_ACCESS = IB_ACCESS_SUPPORTED,
 };
 
-static const struct in6_addr *gid_addr(const union ib_gid *gid)
-{
-	return (const struct in6_addr *)gid->raw;
-}
-
 /* Both ends RoCEv2, and of one kind of address. */
-static int check_address(const struct rdma_ah_attr *ah)
+int sodp_check_address(const struct rdma_ah_attr *ah)
 {
 	const struct ib_global_route *grh = &ah->grh;
 
@@ -31,11 +26,11 @@ static int check_address(const struct rdma_ah_attr *ah)
 		return -EINVAL;
 	if (grh->sgid_attr->gid_type != IB_GID_TYPE_ROCE_UDP_ENCAP)
 		return -EOPNOTSUPP;
-	if (ipv6_addr_v4mapped(gid_addr(&grh->sgid_attr->gid)) !=
-	    ipv6_addr_v4mapped(gid_addr(&grh->dgid)))
+	if (ipv6_addr_v4mapped(sodp_gid_addr(&grh->sgid_attr->gid)) !=
+	    ipv6_addr_v4mapped(sodp_gid_addr(&grh->dgid)))
 		return -EINVAL;
-	if (ipv6_addr_is_multicast(gid_addr(&grh->dgid)) ||
-	    ipv6_addr_any(gid_addr(&grh->dgid)))
+	if (ipv6_addr_is_multicast(sodp_gid_addr(&grh->dgid)) ||
+	    ipv6_addr_any(sodp_gid_addr(&grh->dgid)))
 		return -EINVAL;
 	return 0;
 }
@@ -58,7 +53,7 @@ static int check_path(const struct sodp_qp *qp, const struct ib_qp_attr *attr,
 		return -EINVAL;
 	if ((mask & IB_QP_DEST_QPN) && attr->dest_qp_num > SODP_QPN_MASK)
 		return -EINVAL;
-	return mask & IB_QP_AV ? check_address(&attr->ah_attr) : 0;
+	return mask & IB_QP_AV ? sodp_check_address(&attr->ah_attr) : 0;
 }
 
 static int check_limits(const struct ib_qp_attr *attr, int mask)
@@ -84,7 +79,15 @@ static int check_limits(const struct ib_qp_attr *attr, int mask)
 
 static enum ib_qp_type type_of(const struct sodp_qp *qp)
 {
-	return sodp_qp_is_rc(qp) ? IB_QPT_RC : IB_QPT_UC;
+	switch (qp->service) {
+	case SODP_SERVICE_UC:
+		return IB_QPT_UC;
+	case SODP_SERVICE_UD:
+		return IB_QPT_UD;
+	case SODP_SERVICE_RC:
+	default:
+		return IB_QPT_RC;
+	}
 }
 
 static int check(const struct sodp_qp *qp, const struct ib_qp_attr *attr,
@@ -102,30 +105,23 @@ static int check(const struct sodp_qp *qp, const struct ib_qp_attr *attr,
 	return err ?: check_limits(attr, mask);
 }
 
-static void set_flow(struct sodp_qp *qp)
-{
-	const struct ib_global_route *grh = &qp->attr.ah_attr.grh;
-	struct sodp_flow *flow = &qp->flow;
-
-	flow->daddr = *gid_addr(&grh->dgid);
-	flow->ipv4 = ipv6_addr_v4mapped(&flow->daddr);
-	flow->label = grh->flow_label;
-	flow->tos = grh->traffic_class;
-	flow->ttl = grh->hop_limit;
-	flow->sport = htons(
-		rdma_get_udp_sport(grh->flow_label, qp->qpn, qp->dest_qpn));
-}
-
 static void set_address(struct sodp_qp *qp, const struct rdma_ah_attr *ah)
 {
 	/* A new one: what was cached of the old route goes. */
 	sodp_flow_destroy(&qp->flow);
 	sodp_flow_init(&qp->flow);
-	qp->flow.net = qp->dev->net;
-	qp->flow.saddr = *gid_addr(&ah->grh.sgid_attr->gid);
+	qp->flow.saddr = *sodp_gid_addr(&ah->grh.sgid_attr->gid);
 	qp->attr.ah_attr = *ah;
 	/* ib_core holds the GID entry, for us as for itself. */
 	qp->attr.ah_attr.grh.sgid_attr = NULL;
+}
+
+static void set_flow(struct sodp_qp *qp)
+{
+	struct in6_addr saddr = qp->flow.saddr;
+
+	sodp_flow_set(&qp->flow, qp->dev->net, &qp->attr.ah_attr, &saddr,
+		      qp->qpn, qp->dest_qpn);
 }
 
 #define COPY(bit, field)                              \
@@ -153,6 +149,7 @@ static void set_attributes(struct sodp_qp *qp, const struct ib_qp_attr *attr,
 	COPY(IB_QP_DEST_QPN, dest_qp_num);
 	COPY(IB_QP_RQ_PSN, rq_psn);
 	COPY(IB_QP_SQ_PSN, sq_psn);
+	COPY(IB_QP_QKEY, qkey);
 	qp->attr.rq_psn &= SODP_PSN_MASK;
 	qp->attr.sq_psn &= SODP_PSN_MASK;
 	if (mask & IB_QP_PATH_MTU)
@@ -178,6 +175,14 @@ static void reset(struct sodp_qp *qp)
 	qp->dest_qpn = 0;
 }
 
+static void ready_to_receive(struct sodp_qp *qp)
+{
+	qp->resp.psn = qp->attr.rq_psn;
+	/* A datagram is as long as the port allows. */
+	if (sodp_qp_is_ud(qp))
+		qp->mtu = ib_mtu_enum_to_int(READ_ONCE(qp->dev->mtu));
+}
+
 /* What goes with a state, before it is there for others to see. */
 static void enter(struct sodp_qp *qp, enum ib_qp_state from,
 		  enum ib_qp_state to)
@@ -185,7 +190,7 @@ static void enter(struct sodp_qp *qp, enum ib_qp_state from,
 	if (to == IB_QPS_RESET)
 		reset(qp);
 	else if (to == IB_QPS_RTR && from != to)
-		qp->resp.psn = qp->attr.rq_psn;
+		ready_to_receive(qp);
 	else if (to == IB_QPS_RTS && from == IB_QPS_RTR)
 		sodp_req_start(qp);
 }

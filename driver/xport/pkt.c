@@ -11,7 +11,8 @@ struct sk_buff *sodp_pkt_alloc(struct sodp_qp *qp, struct sodp_pkt *pkt,
 
 	pkt->pad = -len & 3;
 	pkt->pkey = SODP_DEFAULT_PKEY;
-	pkt->qpn = qp->dest_qpn;
+	if (!sodp_qp_is_ud(qp))
+		pkt->qpn = qp->dest_qpn;
 	hdr_len = sodp_build(pkt, hdr);
 
 	skb = sodp_tx_alloc(hdr_len + len + pkt->pad + SODP_ICRC_LEN);
@@ -26,6 +27,12 @@ struct sk_buff *sodp_pkt_alloc(struct sodp_qp *qp, struct sodp_pkt *pkt,
 
 void sodp_pkt_send(struct sodp_qp *qp, struct sk_buff *skb)
 {
+	sodp_pkt_send_to(qp, &qp->flow, skb);
+}
+
+void sodp_pkt_send_to(struct sodp_qp *qp, struct sodp_flow *flow,
+		      struct sk_buff *skb)
+{
 	/* Not sent is as good as lost: the retry timer sees to both. */
-	sodp_tx_send(qp->dev, &qp->flow, skb);
+	sodp_tx_send(qp->dev, flow, skb);
 }

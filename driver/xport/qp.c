@@ -96,8 +96,7 @@ static int check_caps(const struct ib_qp_init_attr *init)
 {
 	const struct ib_qp_cap *cap = &init->cap;
 
-	if ((init->qp_type != IB_QPT_RC && init->qp_type != IB_QPT_UC) ||
-	    init->create_flags || init->srq || init->xrcd || init->rwq_ind_tbl)
+	if (init->create_flags || init->srq || init->xrcd || init->rwq_ind_tbl)
 		return -EOPNOTSUPP;
 	if (!init->send_cq || !init->recv_cq)
 		return -EINVAL;
@@ -172,6 +171,20 @@ static int create_sides(struct sodp_qp *qp)
 	return err;
 }
 
+static int service_of(enum ib_qp_type type)
+{
+	switch (type) {
+	case IB_QPT_RC:
+		return SODP_SERVICE_RC;
+	case IB_QPT_UC:
+		return SODP_SERVICE_UC;
+	case IB_QPT_UD:
+		return SODP_SERVICE_UD;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
 static void init_fields(struct sodp_qp *qp, const struct ib_qp_init_attr *init,
 			bool user)
 {
@@ -179,8 +192,6 @@ static void init_fields(struct sodp_qp *qp, const struct ib_qp_init_attr *init,
 	qp->scq = to_sodp_cq(init->send_cq);
 	qp->rcq = to_sodp_cq(init->recv_cq);
 	qp->domain = to_sodp_pd(qp->ibqp.pd)->domain;
-	qp->service = init->qp_type == IB_QPT_UC ? SODP_SERVICE_UC :
-						   SODP_SERVICE_RC;
 	qp->sq_sig_all = init->sq_sig_type == IB_SIGNAL_ALL_WR;
 	qp->user = user;
 	qp->state = IB_QPS_RESET;
@@ -195,14 +206,18 @@ int sodp_qp_create(struct sodp_qp *qp, struct ib_qp_init_attr *init,
 		   struct ib_ucontext *uctx, struct mminfo *sq_mi,
 		   struct mminfo *rq_mi)
 {
-	int err;
+	int service, err;
 
 	if (!uctx)
 		return -EOPNOTSUPP; /* room for kernel users */
+	service = service_of(init->qp_type);
+	if (service < 0)
+		return service;
 	err = check_caps(init);
 	if (err)
 		return err;
 	init_fields(qp, init, true);
+	qp->service = service;
 	err = create_rings(qp, &init->cap, uctx, sq_mi, rq_mi);
 	if (err)
 		return err;

@@ -10,8 +10,8 @@
  * A WQE with a status waits for its turn: nothing behind it is sent, and it
  * completes when it is the oldest one.
  *
- * UC: nobody answers. una moves with psn, so a message is complete when its
- * last packet is sent; no window, no timers, nothing is sent again.
+ * UC and UD: nobody answers. una moves with psn, so a message is complete when
+ * its last packet is sent; no window, no timers, nothing is sent again.
  */
 #include <linux/slab.h>
 
@@ -211,6 +211,37 @@ static enum sodp_mem_result gather(struct sodp_qp *qp,
 			     SODP_GATHER, &done, miss);
 }
 
+/* The high bit of the Q_Key says: that of the queue pair (IBTA 10.2.5). */
+static void address_datagram(const struct sodp_qp *qp,
+			     const struct sodp_send_wqe *wqe,
+			     struct sodp_pkt *pkt)
+{
+	pkt->qpn = wqe->remote_qpn;
+	pkt->src_qpn = qp->qpn;
+	pkt->qkey = wqe->remote_qkey & BIT(31) ? qp->attr.qkey :
+						 wqe->remote_qkey;
+}
+
+/* False: the work request names no address of this protection domain. */
+static bool transmit(struct sodp_qp *qp, const struct sodp_send_wqe *wqe,
+		     struct sk_buff *skb)
+{
+	struct sodp_dest *dest;
+
+	if (!sodp_qp_is_ud(qp)) {
+		sodp_pkt_send(qp, skb);
+		return true;
+	}
+	dest = sodp_dest_get(wqe->ah_number, qp->domain);
+	if (!dest) {
+		kfree_skb(skb);
+		return false;
+	}
+	sodp_pkt_send_to(qp, &dest->flow, skb);
+	sodp_dest_put(dest);
+	return true;
+}
+
 /* One packet of a SEND or WRITE. False: no further now. */
 static bool send_data(struct sodp_qp *qp, struct sodp_send_wqe *wqe,
 		      struct budget *budget)
@@ -229,6 +260,8 @@ static bool send_data(struct sodp_qp *qp, struct sodp_send_wqe *wqe,
 	struct sk_buff *skb;
 	u8 *payload;
 
+	if (sodp_qp_is_ud(qp))
+		address_datagram(qp, wqe, &pkt);
 	if (sodp_opcode(pkt.opcode)->flags & SODP_HAS_RETH) {
 		pkt.va = wqe->remote_addr;
 		pkt.rkey = wqe->rkey;
@@ -249,7 +282,10 @@ static bool send_data(struct sodp_qp *qp, struct sodp_send_wqe *wqe,
 		blocked(qp, wqe, result, &miss);
 		return false;
 	}
-	sodp_pkt_send(qp, skb);
+	if (!transmit(qp, wqe, skb)) {
+		wqe->status = IB_WC_LOC_QP_OP_ERR;
+		return false;
+	}
 	sent(qp, wqe, 1, n, pkt.ack_req);
 	budget->bytes -= n;
 	return true;

@@ -114,6 +114,8 @@ static enum sodp_verdict request(struct sodp_qp *qp, const struct sk_buff *skb)
 	struct sodp_resp *resp = &qp->resp;
 	s32 diff = sodp_psn_diff(pkt->psn, resp->psn);
 
+	if (sodp_qp_is_ud(qp))
+		return sodp_resp_datagram(qp, skb);
 	if (!sodp_qp_is_rc(qp))
 		return uc_request(qp, skb);
 	if (diff > 0)

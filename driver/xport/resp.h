@@ -89,6 +89,11 @@ void sodp_resp_reread(struct sodp_qp *qp, const struct sodp_pkt *pkt);
 enum sodp_verdict sodp_resp_read_slice(struct sodp_qp *qp,
 				       struct sodp_budget *budget);
 
+/* --- resp_ud.c --- */
+
+enum sodp_verdict sodp_resp_datagram(struct sodp_qp *qp,
+				     const struct sk_buff *skb);
+
 /* --- resp_hold.c: the packet that waits for a fault --- */
 
 /* Both consume the miss. The second for the packet at the head. */

@@ -62,7 +62,8 @@ bool sodp_recv_complete(struct sodp_qp *qp, struct ib_uverbs_wc *wc,
 
 	wc->wr_id = resp->wqe->wr_id;
 	wc->qp_num = qp->qpn;
-	wc->src_qp = qp->dest_qpn;
+	if (!sodp_qp_is_ud(qp))
+		wc->src_qp = qp->dest_qpn;
 	wc->port_num = 1;
 	resp->have_wqe = false;
 	resp->received = 0;

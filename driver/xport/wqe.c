@@ -12,9 +12,10 @@ static bool known_opcode(const struct sodp_qp *qp, u32 opcode)
 	switch (opcode) {
 	case IB_WR_SEND:
 	case IB_WR_SEND_WITH_IMM:
+		return true;
 	case IB_WR_RDMA_WRITE:
 	case IB_WR_RDMA_WRITE_WITH_IMM:
-		return true;
+		return !sodp_qp_is_ud(qp);
 	case IB_WR_RDMA_READ:
 	case IB_WR_ATOMIC_CMP_AND_SWP:
 	case IB_WR_ATOMIC_FETCH_AND_ADD:
@@ -75,9 +76,15 @@ static enum ib_wc_status check_response(const struct sodp_qp *qp,
 	return IB_WC_SUCCESS;
 }
 
-static void load_remote(const struct rxe_send_wr *wr, struct sodp_send_wqe *wqe)
+static void load_remote(const struct sodp_qp *qp, const struct rxe_send_wr *wr,
+			struct sodp_send_wqe *wqe)
 {
-	if (sodp_wqe_is_atomic(wqe)) {
+	if (sodp_qp_is_ud(qp)) {
+		/* Of the address only its number: ah.c. */
+		wqe->ah_number = wr->wr.ud.ah_num;
+		wqe->remote_qpn = wr->wr.ud.remote_qpn & SODP_QPN_MASK;
+		wqe->remote_qkey = wr->wr.ud.remote_qkey;
+	} else if (sodp_wqe_is_atomic(wqe)) {
 		wqe->remote_addr = wr->wr.atomic.remote_addr;
 		wqe->rkey = wr->wr.atomic.rkey;
 		wqe->compare_add = wr->wr.atomic.compare_add;
@@ -102,7 +109,7 @@ void sodp_wqe_load(const struct sodp_qp *qp, const void *slot,
 	wqe->opcode = raw.wr.opcode;
 	wqe->send_flags = raw.wr.send_flags;
 	wqe->imm = raw.wr.ex.imm_data;
-	load_remote(&raw.wr, wqe);
+	load_remote(qp, &raw.wr, wqe);
 
 	if (!known_opcode(qp, wqe->opcode))
 		status = IB_WC_LOC_QP_OP_ERR;
@@ -113,6 +120,9 @@ void sodp_wqe_load(const struct sodp_qp *qp, const void *slot,
 				  wqe);
 	if (status == IB_WC_SUCCESS && sodp_wqe_needs_response(wqe))
 		status = check_response(qp, wqe);
+	if (status == IB_WC_SUCCESS && sodp_qp_is_ud(qp) &&
+	    wqe->length > qp->mtu)
+		status = IB_WC_LOC_LEN_ERR;
 
 	wqe->status = status;
 	if (status != IB_WC_SUCCESS)

@@ -141,11 +141,15 @@ void sodp_park_abandon(struct sodp_park *park); /* orphan; idempotent */
 
 /*
  * skb with the headers of @pkt built and *payload pointing at room for @len
- * bytes (pad zeroed). Fills pkt->pad, pkey, and qpn with the peer's number.
+ * bytes (pad zeroed). Fills pkt->pad, pkey, and but for UD qpn with the peer's
+ * number.
  */
 struct sk_buff *sodp_pkt_alloc(struct sodp_qp *qp, struct sodp_pkt *pkt,
 			       u32 len, u8 **payload);
 void sodp_pkt_send(struct sodp_qp *qp, struct sk_buff *skb);
+/* UD: to another one each time. */
+void sodp_pkt_send_to(struct sodp_qp *qp, struct sodp_flow *flow,
+		      struct sk_buff *skb);
 
 /* --- requester: req.c comp.c retry.c
  * -------------------------------------------- */
@@ -156,10 +160,19 @@ struct sodp_send_wqe {
 	u32 opcode; /* enum ib_wr_opcode */
 	u32 send_flags; /* enum ib_send_flags */
 	__be32 imm;
-	u32 rkey;
-	u64 remote_addr;
-	u64 compare_add;
-	u64 swap;
+	union {
+		struct {
+			u32 rkey;
+			u64 remote_addr;
+			u64 compare_add;
+			u64 swap;
+		};
+		struct { /* UD */
+			u32 ah_number;
+			u32 remote_qpn;
+			u32 remote_qkey;
+		};
+	};
 	u32 length; /* bytes of the message */
 	u32 first_psn; /* valid once it was sent from */
 	u32 last_psn;
@@ -326,11 +339,19 @@ static inline bool sodp_qp_is_rc(const struct sodp_qp *qp)
 	return qp->service == SODP_SERVICE_RC;
 }
 
+static inline bool sodp_qp_is_ud(const struct sodp_qp *qp)
+{
+	return qp->service == SODP_SERVICE_UD;
+}
+
 static inline enum ib_qp_state sodp_qp_state(const struct sodp_qp *qp)
 {
 	/* Pairs with set_state() in qp.c: the attributes go before the state. */
 	return smp_load_acquire(&qp->state);
 }
+
+/* modify.c: RoCEv2, and both ends of one kind of address. 0 or an errno. */
+int sodp_check_address(const struct rdma_ah_attr *ah);
 
 /* For verbs/qp.c; process context. */
 int sodp_qp_create(struct sodp_qp *qp, struct ib_qp_init_attr *init,
