@@ -100,6 +100,13 @@ static inline struct sodp_pkt *sodp_rx_pkt(struct sk_buff *skb)
 	return &((struct sodp_rx_cb *)skb->cb)->pkt;
 }
 
+/*
+ * What stands for the GRH of a received packet: IPv6's header, which is laid
+ * out like one, or IPv4's at its end.
+ */
+#define SODP_GRH_LEN 40
+void sodp_rx_grh(const struct sk_buff *skb, u8 grh[SODP_GRH_LEN]);
+
 /* UDP encap_rcv hook: 0, always consumes. */
 int sodp_rx(struct sock *sk, struct sk_buff *skb);
 

@@ -41,6 +41,16 @@ static void get_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
 	}
 }
 
+void sodp_rx_grh(const struct sk_buff *skb, u8 grh[SODP_GRH_LEN])
+{
+	memset(grh, 0, SODP_GRH_LEN);
+	if (is_ipv4(skb))
+		memcpy(grh + SODP_GRH_LEN - sizeof(struct iphdr), ip_hdr(skb),
+		       sizeof(struct iphdr));
+	else
+		memcpy(grh, ipv6_hdr(skb), SODP_GRH_LEN);
+}
+
 /*
  * UDP header up to the ICRC, nothing else, in linear memory of our own:
  * a fragment may be a page that somebody can still write to.

@@ -4,25 +4,7 @@
  * first 40 bytes of the receive are a GRH, or stand for one. IBTA 9.8.3,
  * annex A17.4.5.2.
  */
-#include <net/ip.h>
-#include <net/ipv6.h>
-
 #include "xport/resp.h"
-
-enum {
-	GRH_LEN = 40,
-};
-
-/* IPv6's header is laid out like a GRH; IPv4's stands at its end. */
-static void fill_grh(const struct sk_buff *skb, u8 grh[GRH_LEN])
-{
-	memset(grh, 0, GRH_LEN);
-	if (skb->protocol == htons(ETH_P_IP))
-		memcpy(grh + GRH_LEN - sizeof(struct iphdr), ip_hdr(skb),
-		       sizeof(struct iphdr));
-	else
-		memcpy(grh, ipv6_hdr(skb), GRH_LEN);
-}
 
 /* From the receive's byte pkt_done on. */
 static enum sodp_mem_result place(struct sodp_qp *qp, void *from, u32 n,
@@ -45,17 +27,17 @@ place_all(struct sodp_qp *qp, const struct sk_buff *skb, struct sodp_miss *miss)
 	const struct sodp_pkt *pkt = sodp_rx_pkt((struct sk_buff *)skb);
 	struct sodp_resp *resp = &qp->resp;
 	enum sodp_mem_result result = SODP_MEM_OK;
-	u8 grh[GRH_LEN];
+	u8 grh[SODP_GRH_LEN];
 	u32 off;
 
-	if (resp->pkt_done < GRH_LEN) {
-		fill_grh(skb, grh);
+	if (resp->pkt_done < SODP_GRH_LEN) {
+		sodp_rx_grh(skb, grh);
 		result = place(qp, grh + resp->pkt_done,
-			       GRH_LEN - resp->pkt_done, miss);
+			       SODP_GRH_LEN - resp->pkt_done, miss);
 	}
 	if (result != SODP_MEM_OK)
 		return result;
-	off = resp->pkt_done - GRH_LEN;
+	off = resp->pkt_done - SODP_GRH_LEN;
 	return place(qp, skb->data + pkt->hdr_len + off, pkt->payload_len - off,
 		     miss);
 }
@@ -83,7 +65,7 @@ static enum sodp_verdict received(struct sodp_qp *qp,
 	struct ib_uverbs_wc wc = {
 		.status = IB_WC_SUCCESS,
 		.opcode = IB_WC_RECV,
-		.byte_len = GRH_LEN + pkt->payload_len,
+		.byte_len = SODP_GRH_LEN + pkt->payload_len,
 		.src_qp = pkt->src_qpn,
 		.wc_flags = IB_WC_GRH,
 	};
@@ -117,7 +99,7 @@ enum sodp_verdict sodp_resp_datagram(struct sodp_qp *qp,
 	default:
 		return fail(qp, IB_WC_LOC_QP_OP_ERR);
 	}
-	if (qp->resp.wqe->length < GRH_LEN + (u64)pkt->payload_len)
+	if (qp->resp.wqe->length < SODP_GRH_LEN + (u64)pkt->payload_len)
 		return drop(qp, SODP_CNT_DROP_MESSAGE);
 	switch (place_all(qp, skb, &miss)) {
 	case SODP_MEM_OK:
