@@ -48,6 +48,8 @@ static const struct {
 	{ 0x29, "UC_WRITE_LAST_IMM", 16, 'q', "last", true },
 	{ 0x2a, "UC_WRITE_ONLY", 28, 'q', "only", true },
 	{ 0x2b, "UC_WRITE_ONLY_IMM", 32, 'q', "only", true },
+	{ 0x64, "UD_SEND_ONLY", 20, 'q', "only", true },
+	{ 0x65, "UD_SEND_ONLY_IMM", 24, 'q', "only", true },
 };
 
 static u32 place_flags(const char *place)
@@ -110,6 +112,8 @@ static void test_unknown(void **state)
 	for (u32 op = 0x15; op < 256; op++) {
 		if (op >= 0x20 && op <= 0x2b)
 			continue; /* UC */
+		if (op == 0x64 || op == 0x65)
+			continue; /* UD */
 		assert_non_null(sodp_opcode((u8)op));
 		assert_int_equal(sodp_opcode((u8)op)->flags, 0);
 		assert_int_equal(sodp_hdr_len((u8)op), 0);

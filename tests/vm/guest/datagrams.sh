@@ -4,8 +4,8 @@
 # kernels: stock
 # long: debug
 #
-# UC on demand: whole messages in order over a good wire and over bad ones; then ibv_uc_pingpong and perftest, with
-# themselves and with the kernel's own rdma_rxe.
+# UC and UD on demand: whole messages in order over a good wire and over bad ones; then ibv_*_pingpong and perftest, with
+# the kernel's own rdma_rxe at the other end, both ways.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -16,6 +16,7 @@ sd_link sodp0 d0
 n=300
 [ "$SD_KERNEL" = stock ] || n=60
 "$SD_BIN/uc" sodp0 good $n
+"$SD_BIN/ud" sodp0 $n
 [ "$(sd_counter sodp0 req_retransmits)" = 0 ] || sd_fail "UC sends nothing again"
 
 modprobe sch_netem 2>/dev/null || sd_skip "no netem"
@@ -47,7 +48,8 @@ both() {
 
 sd_veth_pair rxe softodp
 for command in 'ibv_uc_pingpong -g @ -n 50 -s 20000 -m 1024' 'ib_send_bw -c UC -x @ -F -n 50 -s 20000 -r 128' \
-	'ib_write_bw -c UC -x @ -F -n 50 -s 20000'; do
+	'ib_write_bw -c UC -x @ -F -n 50 -s 20000' 'ibv_ud_pingpong -g @ -n 50 -s 1000' \
+	'ib_send_bw -c UD -x @ -F -n 50 -s 1000 -r 128' 'ib_send_lat -c UD -x @ -F -n 50 -s 100'; do
 	command -v "${command%% *}" >/dev/null || continue
 	# shellcheck disable=SC2086 # words
 	both sd1 "$SD_NS1" sd0 '' "$SD_IP1" $command
