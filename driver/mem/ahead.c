@@ -33,13 +33,15 @@ static u64 follow(struct sodp_region *region, u64 first, u64 count)
 {
 	struct sodp_stream *s = find_stream(region, first);
 	u64 window = 0;
+	u32 turn;
 
 	if (s) {
 		window = min_t(u64, 2 * (u64)READ_ONCE(s->window), AHEAD_MOST);
 		window = max(window, (u64)AHEAD_FIRST);
 	} else {
-		s = &region->streams[region->turn % SODP_STREAMS];
-		WRITE_ONCE(region->turn, region->turn + 1);
+		turn = READ_ONCE(region->turn);
+		WRITE_ONCE(region->turn, turn + 1);
+		s = &region->streams[turn % SODP_STREAMS];
 	}
 	window = min(window, region->npages - (first + count));
 	WRITE_ONCE(s->window, window);

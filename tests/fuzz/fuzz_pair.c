@@ -470,7 +470,7 @@ static void open_side(struct side *s, int i)
 	s->region = reg_at(rc_bed, s->base, SIDE, s->base, RW,
 			   pick(4) == 3 ? SODP_MEM_PINNED : SODP_MEM_ON_DEMAND);
 	MUST(!IS_ERR(s->region));
-	MUST(rc_open(&s->end, (u8)(i + 1), 15, 2, 0));
+	MUST(rc_open(&s->end, IB_QPT_RC, (u8)(i + 1), 15, 2, 0));
 }
 
 static void connect_side(struct side *s)

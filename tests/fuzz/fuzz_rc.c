@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * Bytes as what a hostile peer, a hostile program and an unlucky machine do to
- * one queue pair: packets with everything right but one thing, scribbled rings,
- * answers to what it asks, memory that comes and goes, timers, no memory. It
- * may fail in any way that the wire and the CQ can tell. It must not touch
- * memory that it was not given, show memory that may not be read, hang, warn,
- * or leave anything behind.
+ * one queue pair of RC, UC or UD: packets with everything right but one thing,
+ * scribbled rings, answers to what it asks, memory that comes and goes, timers,
+ * no memory. It may fail in any way that the wire and the CQ can tell. It must
+ * not touch memory that it was not given, show memory that may not be read,
+ * hang, warn, or leave anything behind.
  */
 #include "hostile.h"
 
@@ -53,7 +53,8 @@ static void draw_attributes(void)
 		.retry = (u8)pick(8),
 		.rnr_retry = (u8)pick(8),
 	};
-	rc_mtu = ib_mtu_enum_to_int(attr.mtu);
+	rc_mtu = victim.type == IB_QPT_UD ? SODP_MAX_MTU :
+					    ib_mtu_enum_to_int(attr.mtu);
 }
 
 static void reconnect(void)
@@ -154,6 +155,19 @@ static __attribute__((constructor)) void abort_on_failure(void)
 	setenv("CMOCKA_TEST_ABORT", "1", 1);
 }
 
+/* By the last byte, so that the same choices are tried with all of them. */
+static enum ib_qp_type type_of(const uint8_t *data, size_t size)
+{
+	switch (size ? data[size - 1] % 8 : 0) {
+	case 6:
+		return IB_QPT_UC;
+	case 7:
+		return IB_QPT_UD;
+	default:
+		return IB_QPT_RC;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	unsigned int i;
@@ -161,7 +175,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rc_bytes = (struct fuzz_bytes){ data, data + size };
 	rc_up();
 	rc_map_memory();
-	MUST(rc_open(&victim, 1, 4 << pick(3), 1 + pick(4), pick(2) * 64));
+	MUST(rc_open(&victim, type_of(data, size), 1, 4 << pick(3), 1 + pick(4),
+		     pick(2) * 64));
 	draw_attributes();
 	MUST(rc_connect(&victim, &attr, IB_QPS_RTS));
 	for (i = 0; i < MAX_STEPS && rc_bytes.at < rc_bytes.end; i++)

@@ -37,6 +37,10 @@ static u8 some_opcode(void)
 	const struct sodp_resp *resp = &victim.qp->resp;
 	u8 write = SODP_RC_WRITE_FIRST - SODP_RC_SEND_FIRST;
 
+	if (sodp_qp_is_ud(victim.qp))
+		return SODP_SERVICE_UD + (rarely(16) ?
+						  (u8)pick(32) :
+						  SODP_RC_SEND_ONLY + pick(2));
 	if (rarely(16))
 		return (u8)pick(256);
 	if (rarely(16))
@@ -51,7 +55,7 @@ void rc_request(void)
 	const struct sodp_resp *resp = &victim.qp->resp;
 	size_t i = pick(RC_REGIONS);
 	struct sodp_pkt pkt = {
-		.opcode = some_opcode(),
+		.opcode = some_opcode() | victim.qp->service,
 		.pkey = rarely(32) ? (u16)fuzz_u32(&rc_bytes) :
 				     SODP_DEFAULT_PKEY,
 		.qpn = rarely(32) ? pick(1 << 24) : victim.qp->qpn,
@@ -67,6 +71,10 @@ void rc_request(void)
 	pkt.rkey = some_key(i);
 	pkt.swap_add = pick(256);
 	pkt.compare = 0;
+	pkt.qkey = RC_QKEY;
+	pkt.src_qpn = RC_PEER_QPN;
+	if (sodp_qp_is_ud(victim.qp) && rarely(8))
+		pkt.qkey = fuzz_u32(&rc_bytes);
 	payload = flags & SODP_IS_LAST ? pick(64) : rc_mtu;
 	if (flags & SODP_IS_WRITE && !(flags & SODP_IS_FIRST))
 		payload = min(rc_mtu, resp->resid);

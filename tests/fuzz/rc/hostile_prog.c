@@ -32,8 +32,14 @@ void rc_post_some_send(void)
 	w->wr.send_flags = rarely(4) ? pick(32) : IB_SEND_SIGNALED;
 	fill_sges(&w->dma, victim.qp->max_send_sge,
 		  rarely(2) ? pick(3 * 4096) : 8);
-	if (w->wr.opcode == IB_WR_ATOMIC_CMP_AND_SWP ||
-	    w->wr.opcode == IB_WR_ATOMIC_FETCH_AND_ADD) {
+	if (sodp_qp_is_ud(victim.qp)) {
+		w->wr.opcode = rarely(8) ? w->wr.opcode : IB_WR_SEND + pick(2);
+		w->wr.wr.ud.ah_num = rarely(8) ? fuzz_u32(&rc_bytes) : RC_AH;
+		w->wr.wr.ud.remote_qpn = RC_PEER_QPN;
+		w->wr.wr.ud.remote_qkey = rarely(4) ? fuzz_u32(&rc_bytes) :
+						      RC_QKEY;
+	} else if (w->wr.opcode == IB_WR_ATOMIC_CMP_AND_SWP ||
+		   w->wr.opcode == IB_WR_ATOMIC_FETCH_AND_ADD) {
 		w->wr.wr.atomic.remote_addr = some_va(r);
 		w->wr.wr.atomic.rkey = some_key(r);
 	} else {

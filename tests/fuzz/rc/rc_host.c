@@ -11,6 +11,8 @@ static struct net net;
 static struct net_device netdev = { .ifindex = 1 };
 static struct sodp_pd pd;
 static struct ib_ucontext uctx;
+static struct sodp_dest dest;
+static unsigned int dests_held;
 
 /* --- what the driver calls outside of what is built here ----------- */
 
@@ -23,6 +25,40 @@ void sodp_flow_init(struct sodp_flow *flow)
 void sodp_flow_destroy(struct sodp_flow *flow)
 {
 	WARN_ON_ONCE(flow->dst);
+}
+
+void sodp_flow_set(struct sodp_flow *flow, struct net *of,
+		   const struct rdma_ah_attr *attr,
+		   const struct in6_addr *saddr, u32 qpn, u32 dest_qpn)
+{
+	(void)qpn;
+	(void)dest_qpn;
+	flow->net = of;
+	flow->ipv4 = true;
+	flow->saddr = *saddr;
+	flow->daddr = *sodp_gid_addr(&attr->grh.dgid);
+}
+
+struct net_device *sodp_addr_owner(struct net *of, const struct in6_addr *addr)
+{
+	(void)of;
+	(void)addr;
+	return NULL;
+}
+
+/* One address handle: of the peer that is no QP here. */
+struct sodp_dest *sodp_dest_get(u32 number, u32 domain)
+{
+	if (number != RC_AH || domain != RC_DOMAIN)
+		return NULL;
+	dests_held++;
+	return &dest;
+}
+
+void sodp_dest_put(struct sodp_dest *put)
+{
+	WARN_ON_ONCE(put != &dest || !dests_held);
+	dests_held--;
 }
 
 struct sk_buff *sodp_tx_alloc(size_t len)
@@ -68,6 +104,8 @@ void rc_up(void)
 	rc_dev.mtu = IB_MTU_4096;
 	pd.ibpd.device = &rc_dev.ibdev;
 	pd.domain = RC_DOMAIN;
+	dest = (struct sodp_dest){ .number = RC_AH, .flow = { .net = &net } };
+	dest.flow.daddr.s6_addr32[3] = RC_IP(RC_PEER);
 	skb_queue_head_init(&rc_wire);
 	if (sodp_sched_init() || sodp_cq_init() || sodp_qp_table_init())
 		shim_bug("no init");
@@ -82,6 +120,7 @@ void rc_down(void)
 	if (bed_down((void **)&rc_bed))
 		shim_bug("something is left");
 	WARN_ON_ONCE(shim_skbs);
+	WARN_ON_ONCE(dests_held);
 	WARN_ON_ONCE(shim_next_timer());
 	shim_virtual_ms = 0;
 }
@@ -107,7 +146,7 @@ static bool make_qp(struct rc_end *end, u32 slots, u32 sges, u32 inline_bytes)
 		.recv_cq = &end->cq.ibcq,
 		.cap = { slots, slots, sges, sges, inline_bytes },
 		.sq_sig_type = IB_SIGNAL_ALL_WR,
-		.qp_type = IB_QPT_RC,
+		.qp_type = end->type,
 	};
 	struct mminfo sq, rq;
 
@@ -127,11 +166,13 @@ static bool make_qp(struct rc_end *end, u32 slots, u32 sges, u32 inline_bytes)
 	return false;
 }
 
-bool rc_open(struct rc_end *end, u8 ip, u32 slots, u32 sges, u32 inline_bytes)
+bool rc_open(struct rc_end *end, enum ib_qp_type type, u8 ip, u32 slots,
+	     u32 sges, u32 inline_bytes)
 {
 	const struct ib_cq_init_attr attr = { .cqe = 4 * slots };
 
 	memset(end, 0, sizeof(*end));
+	end->type = type;
 	end->ip = ip;
 	end->cq.ibcq = (struct ib_cq){
 		.device = &rc_dev.ibdev,
@@ -174,6 +215,14 @@ bool rc_modify(struct rc_end *end, enum ib_qp_state to)
 bool rc_connect(struct rc_end *end, const struct rc_attr *attr,
 		enum ib_qp_state upto)
 {
+	const int to_rtr =
+		IB_QP_AV | IB_QP_PATH_MTU | IB_QP_DEST_QPN | IB_QP_RQ_PSN |
+		(end->type == IB_QPT_RC ?
+			 IB_QP_MAX_DEST_RD_ATOMIC | IB_QP_MIN_RNR_TIMER :
+			 0);
+	const int to_rts = IB_QP_TIMEOUT | IB_QP_RETRY_CNT | IB_QP_RNR_RETRY |
+			   IB_QP_MAX_QP_RD_ATOMIC;
+	const bool ud = end->type == IB_QPT_UD;
 	struct ib_gid_attr own = { .gid_type = IB_GID_TYPE_ROCE_UDP_ENCAP };
 	struct ib_qp_attr a = {
 		.qp_state = IB_QPS_INIT,
@@ -181,6 +230,7 @@ bool rc_connect(struct rc_end *end, const struct rc_attr *attr,
 		.qp_access_flags = attr->access,
 		.path_mtu = attr->mtu,
 		.dest_qp_num = attr->dest_qpn,
+		.qkey = RC_QKEY,
 		.rq_psn = attr->rq_psn,
 		.sq_psn = attr->sq_psn,
 		.max_dest_rd_atomic = attr->dest_rd_atomic,
@@ -197,25 +247,22 @@ bool rc_connect(struct rc_end *end, const struct rc_attr *attr,
 
 	put_gid(&own.gid, end->ip);
 	put_gid(&a.ah_attr.grh.dgid, attr->dest);
+	/* Which of them a step needs depends on the type: ib_core asks. */
 	if (sodp_qp_modify(end->qp, &a,
-			   IB_QP_STATE | IB_QP_PORT | IB_QP_ACCESS_FLAGS))
+			   IB_QP_STATE | IB_QP_PORT |
+				   (ud ? IB_QP_QKEY : IB_QP_ACCESS_FLAGS)))
 		return false;
 	a.qp_state = IB_QPS_RTR;
 	if (upto < IB_QPS_RTR)
 		return true;
-	if (sodp_qp_modify(end->qp, &a,
-			   IB_QP_STATE | IB_QP_AV | IB_QP_PATH_MTU |
-				   IB_QP_DEST_QPN | IB_QP_RQ_PSN |
-				   IB_QP_MAX_DEST_RD_ATOMIC |
-				   IB_QP_MIN_RNR_TIMER))
+	if (sodp_qp_modify(end->qp, &a, IB_QP_STATE | (ud ? 0 : to_rtr)))
 		return false;
 	a.qp_state = IB_QPS_RTS;
 	if (upto < IB_QPS_RTS)
 		return true;
 	return !sodp_qp_modify(end->qp, &a,
-			       IB_QP_STATE | IB_QP_SQ_PSN | IB_QP_TIMEOUT |
-				       IB_QP_RETRY_CNT | IB_QP_RNR_RETRY |
-				       IB_QP_MAX_QP_RD_ATOMIC);
+			       IB_QP_STATE | IB_QP_SQ_PSN |
+				       (end->type == IB_QPT_RC ? to_rts : 0));
 }
 
 /* --- packets ------------------------------------------------------ */
@@ -235,6 +282,7 @@ void rc_deliver(const u8 *bth, size_t len, u8 from, u8 to, u32 flip)
 	skb->network = (u8 *)ip;
 	skb->transport = (u8 *)udp;
 	skb->dev = &netdev;
+	skb->protocol = htons(ETH_P_IP);
 	*ip = (struct iphdr){ .version = 4,
 			      .ihl = 5,
 			      .protocol = IPPROTO_UDP,

@@ -20,6 +20,8 @@ enum {
 	RC_PEER =
 		99, /* last byte of the address of a peer that is no QP here */
 	RC_PEER_QPN = 0xabcdef,
+	RC_AH = 1, /* the only address handle: to RC_PEER */
+	RC_QKEY = 0x11111111,
 	RC_DOMAIN = 1, /* bed's: what reg_at() registers in */
 };
 
@@ -35,6 +37,7 @@ struct rc_attr {
 struct rc_end {
 	struct sodp_cq cq;
 	struct sodp_qp *qp;
+	enum ib_qp_type type;
 	u8 ip; /* last byte */
 	u32 cq_seen; /* our consumer index */
 	u32 sq_posted, rq_posted;
@@ -49,7 +52,8 @@ extern struct sk_buff_head rc_wire;
 void rc_up(void);
 void rc_down(void);
 /* @slots: of each queue, rounded up. False: no memory. */
-bool rc_open(struct rc_end *end, u8 ip, u32 slots, u32 sges, u32 inline_bytes);
+bool rc_open(struct rc_end *end, enum ib_qp_type type, u8 ip, u32 slots,
+	     u32 sges, u32 inline_bytes);
 void rc_close(struct rc_end *end);
 /* From RESET to RTS, or as far as @upto. */
 bool rc_connect(struct rc_end *end, const struct rc_attr *attr,

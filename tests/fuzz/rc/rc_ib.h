@@ -26,6 +26,7 @@ enum ib_qp_state {
 enum ib_qp_type {
 	IB_QPT_RC = IB_UVERBS_QPT_RC,
 	IB_QPT_UC = IB_UVERBS_QPT_UC,
+	IB_QPT_UD = IB_UVERBS_QPT_UD,
 };
 
 enum ib_sig_type {
@@ -116,6 +117,7 @@ enum ib_qp_attr_mask {
 	IB_QP_ACCESS_FLAGS = 1 << 3,
 	IB_QP_PKEY_INDEX = 1 << 4,
 	IB_QP_PORT = 1 << 5,
+	IB_QP_QKEY = 1 << 6,
 	IB_QP_AV = 1 << 7,
 	IB_QP_PATH_MTU = 1 << 8,
 	IB_QP_TIMEOUT = 1 << 9,
@@ -180,6 +182,11 @@ struct ib_pd {
 
 struct ib_mr {
 	struct ib_device *device;
+};
+
+struct ib_ah {
+	struct ib_device *device;
+	struct ib_pd *pd;
 };
 
 struct ib_event;
@@ -254,11 +261,16 @@ struct rdma_ah_attr {
 	enum rdma_ah_attr_type type;
 };
 
+struct rdma_ah_init_attr {
+	struct rdma_ah_attr *ah_attr;
+	u32 flags;
+};
+
 struct ib_qp_attr {
 	enum ib_qp_state qp_state, cur_qp_state;
 	enum ib_mtu path_mtu;
 	enum ib_mig_state path_mig_state;
-	u32 rq_psn, sq_psn, dest_qp_num;
+	u32 rq_psn, sq_psn, dest_qp_num, qkey;
 	int qp_access_flags;
 	struct ib_qp_cap cap;
 	struct rdma_ah_attr ah_attr;

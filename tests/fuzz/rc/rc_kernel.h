@@ -10,7 +10,9 @@
 
 #include <arpa/inet.h>
 #include <linux/errno.h>
+#include <linux/if_ether.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/udp.h>
 
 #include "mem_shim.h"
@@ -72,6 +74,8 @@ static inline bool atomic_add_unless(atomic_t *v, int n, int unless)
 	SHIM_ATOMIC(add_fetch, v, n, SEQ_CST);
 	return true;
 }
+
+#define BIT(n) (1UL << (n))
 
 /* --- bits --------------------------------------------------------- */
 
@@ -166,6 +170,7 @@ struct sk_buff {
 	u8 *data;
 	u8 *network, *transport; /* headers */
 	unsigned int len;
+	__be16 protocol;
 	__be32 daddr; /* of one that was sent */
 	u64 cb[6];
 };
@@ -254,7 +259,10 @@ static inline void __skb_pull(struct sk_buff *skb, unsigned int len)
 #define skb_orphan(skb)		    ((void)(skb))
 #define skb_network_header(skb)	    ((skb)->network)
 #define skb_transport_header(skb)   ((skb)->transport)
+#define skb_network_offset(skb)	    ((int)((skb)->network - (skb)->data))
+#define skb_transport_offset(skb)   ((int)((skb)->transport - (skb)->data))
 #define ip_hdr(skb)		    ((struct iphdr *)(skb)->network)
+#define ipv6_hdr(skb)		    ((struct ipv6hdr *)(skb)->network)
 #define udp_hdr(skb)		    ((struct udphdr *)(skb)->transport)
 #define sock_net(sk)		    ((sk)->net)
 #define net_eq(a, b)		    ((a) == (b))
@@ -265,6 +273,15 @@ static inline bool ipv6_addr_v4mapped(const struct in6_addr *a)
 	return !a->s6_addr32[0] && !a->s6_addr32[1] &&
 	       a->s6_addr32[2] == htonl(0xffff);
 }
+
+static inline void ipv6_addr_set_v4mapped(__be32 from, struct in6_addr *to)
+{
+	to->s6_addr32[0] = to->s6_addr32[1] = 0;
+	to->s6_addr32[2] = htonl(0xffff);
+	to->s6_addr32[3] = from;
+}
+
+#define ipv6_addr_equal(a, b) (!memcmp((a), (b), sizeof(struct in6_addr)))
 
 static inline bool ipv6_addr_is_multicast(const struct in6_addr *a)
 {
