@@ -35,8 +35,13 @@ struct job {
 
 static unsigned int gup_flags(const struct job *job)
 {
-	return (job->req->write ? FOLL_WRITE : 0) |
-	       (job->req->nowait ? FOLL_NOWAIT : 0);
+	return job->req->write ? FOLL_WRITE : 0;
+}
+
+/* The fast lookup takes nothing else: it never waits. */
+static unsigned int gup_remote_flags(const struct job *job)
+{
+	return gup_flags(job) | (job->req->nowait ? FOLL_NOWAIT : 0);
 }
 
 static bool cancelled(const struct job *job)
@@ -65,8 +70,8 @@ static long fault_in(struct job *job, u64 index, u64 count)
 	job->major = true;
 	if (mmap_read_lock_killable(job->mm))
 		return -EINTR;
-	got = sodp_get_user_pages_remote(job->mm, va, count, gup_flags(job),
-					 NULL, &locked);
+	got = sodp_get_user_pages_remote(job->mm, va, count,
+					 gup_remote_flags(job), NULL, &locked);
 	if (locked)
 		mmap_read_unlock(job->mm);
 	return got;
@@ -126,7 +131,7 @@ static long lookup_slow(struct job *job, unsigned long va)
 
 	if (mmap_read_lock_killable(job->mm))
 		return -EINTR;
-	got = sodp_get_user_pages_remote(job->mm, va, 1, gup_flags(job),
+	got = sodp_get_user_pages_remote(job->mm, va, 1, gup_remote_flags(job),
 					 job->pages, &locked);
 	if (locked)
 		mmap_read_unlock(job->mm);

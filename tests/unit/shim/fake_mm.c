@@ -154,6 +154,8 @@ int get_user_pages_fast_only(unsigned long start, int nr, unsigned int flags,
 
 	if (shim.spinlocks)
 		shim_bug("GUP under a lock that a hook takes");
+	if (flags & ~FOLL_WRITE)
+		shim_bug("flags that the fast GUP does not know");
 	if (shim_fast_gup_misses)
 		return 0;
 	shim_mmap_read_lock(mm);
