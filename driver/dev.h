@@ -27,6 +27,8 @@ enum {
 	SODP_FAULT_HOLD_MS = 4, /* a fault slower than this is answered RNR */
 };
 
+struct in6_addr;
+
 struct sodp_dev {
 	struct ib_device ibdev; /* first */
 	struct net_device *ndev; /* held (dev_hold) until dealloc_driver */
@@ -38,6 +40,7 @@ struct sodp_dev {
 	enum ib_port_state port_state; /* last announced; netdev.c, rtnl */
 	bool odp_always; /* every user registration is on demand; sysfs.c */
 	unsigned int fault_hold_ms; /* sysfs.c */
+	struct sodp_qp_handle __rcu *gsi; /* queue pair 1; xport/qp.c */
 	atomic_t num_pd, num_ah, num_cq, num_qp, num_mr;
 };
 
@@ -53,5 +56,11 @@ void sodp_dev_remove_netdev(struct net_device *ndev);
 void sodp_dev_remove_all(void); /* module exit: waits */
 /* Under RCU or with a reference: the device of a netdev, or NULL. */
 struct sodp_dev *sodp_dev_by_netdev(struct net_device *ndev);
+/*
+ * Under RCU: the device that a packet to @daddr is for, or NULL: the one on the
+ * interface that owns the address, on one below it, or where it came in.
+ */
+struct sodp_dev *sodp_dev_by_addr(struct net *net, struct net_device *in,
+				  const struct in6_addr *daddr);
 
 #endif

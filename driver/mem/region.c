@@ -104,6 +104,7 @@ static void free_region_work(struct work_struct *work)
 		sodp_mm_put(region->smm);
 	}
 	WARN_ON_ONCE(region->table.nodes);
+	sodp_fast_free(region);
 	sodp_mem_put(region->mem);
 	kmem_cache_free(region_cache, region);
 }
@@ -204,10 +205,18 @@ static struct sodp_region *find(struct sodp_mem *mem, u32 key)
 
 	rcu_read_lock();
 	region = xa_load(&mem->keys, key >> 8);
-	if (region && (region->key != key || !sodp_region_try_hold(region)))
+	if (region &&
+	    (READ_ONCE(region->key) != key || !sodp_region_try_hold(region)))
 		region = NULL;
 	rcu_read_unlock();
-	return region;
+	if (!region)
+		return NULL;
+	/* A fast registration changes while nobody holds it: pairs with fast.c */
+	smp_rmb();
+	if (READ_ONCE(region->key) == key)
+		return region;
+	sodp_region_put(region);
+	return NULL;
 }
 
 enum sodp_mem_result sodp_region_get(struct sodp_mem *mem, u32 key, u32 domain,
@@ -330,14 +339,17 @@ static int back(struct sodp_mem_ctx *ctx, struct sodp_region *region)
 		return sodp_pin(region);
 	case SODP_MEM_ON_DEMAND:
 		return attach(ctx, region);
+	case SODP_MEM_FAST:
+		return sodp_fast_init(region);
 	case SODP_MEM_ALL_LOCAL:
 		return 0;
 	}
 	return -EINVAL;
 }
 
-struct sodp_region *sodp_region_register(struct sodp_mem_ctx *ctx,
-					 const struct sodp_region_attr *attr)
+static struct sodp_region *do_register(struct sodp_mem *mem,
+				       struct sodp_mem_ctx *ctx,
+				       const struct sodp_region_attr *attr)
 {
 	struct sodp_region *region;
 	int err;
@@ -345,7 +357,7 @@ struct sodp_region *sodp_region_register(struct sodp_mem_ctx *ctx,
 	err = check_attr(attr);
 	if (err)
 		return ERR_PTR(err);
-	region = alloc_region(ctx->mem, attr);
+	region = alloc_region(mem, attr);
 	if (!region)
 		return ERR_PTR(-ENOMEM);
 	err = assign_key(region);
@@ -367,17 +379,59 @@ put_region:
 	return ERR_PTR(err);
 }
 
+struct sodp_region *sodp_region_register(struct sodp_mem_ctx *ctx,
+					 const struct sodp_region_attr *attr)
+{
+	if (attr->kind == SODP_MEM_ALL_LOCAL || attr->kind == SODP_MEM_FAST)
+		return ERR_PTR(-EINVAL); /* not for user contexts */
+	return do_register(ctx->mem, ctx, attr);
+}
+
+struct sodp_region *sodp_region_register_kernel(struct sodp_mem *mem,
+						u32 domain, u32 rights)
+{
+	const struct sodp_region_attr attr = {
+		.kind = SODP_MEM_ALL_LOCAL,
+		.length = U64_MAX,
+		.rights = rights,
+		.domain = domain,
+	};
+
+	return do_register(mem, NULL, &attr);
+}
+
+struct sodp_region *sodp_region_alloc_fast(struct sodp_mem *mem, u32 domain,
+					   u32 max_pages)
+{
+	const struct sodp_region_attr attr = {
+		.kind = SODP_MEM_FAST,
+		.length = (u64)max_pages << PAGE_SHIFT,
+		.domain = domain,
+	};
+
+	if (!max_pages)
+		return ERR_PTR(-EINVAL);
+	return do_register(mem, NULL, &attr);
+}
+
+/* From here on no install; see populate.c: install_pages(). */
+static void mark_dead(struct sodp_region *region)
+{
+	if (region->kind == SODP_MEM_FAST) {
+		sodp_fast_take_down(region);
+		return;
+	}
+	spin_lock(region->table.lock);
+	WRITE_ONCE(region->dead, true);
+	spin_unlock(region->table.lock);
+}
+
 static void take_down(struct sodp_region *region)
 {
 	struct sodp_sweep sweep = {};
 
 	xa_erase(&region->mem->keys, region->key >> 8);
-
-	/* From here on no install; see populate.c: install_pages(). */
-	spin_lock(region->table.lock);
-	WRITE_ONCE(region->dead, true);
-	spin_unlock(region->table.lock);
-
+	mark_dead(region);
 	switch (region->kind) {
 	case SODP_MEM_PINNED:
 		sodp_unpin(region);
@@ -389,6 +443,8 @@ static void take_down(struct sodp_region *region)
 		break;
 	case SODP_MEM_ALL_LOCAL:
 		synchronize_rcu(); /* pairs with copy.c: transfer_begin() */
+		break;
+	case SODP_MEM_FAST:
 		break;
 	}
 	sodp_region_put(region);

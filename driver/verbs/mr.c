@@ -14,7 +14,7 @@ enum {
 	NEED_LOCAL_WRITE = IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC,
 };
 
-static u32 to_rights(int access)
+u32 sodp_mr_rights(int access)
 {
 	u32 rights = 0;
 
@@ -27,12 +27,6 @@ static u32 to_rights(int access)
 	if (access & IB_ACCESS_REMOTE_ATOMIC)
 		rights |= SODP_MEM_REMOTE_ATOMIC;
 	return rights;
-}
-
-/* No kernel users yet. It exists because ib_core calls it without asking. */
-struct ib_mr *sodp_get_dma_mr(struct ib_pd *ibpd, int access)
-{
-	return ERR_PTR(-EOPNOTSUPP);
 }
 
 static int check_access(u64 start, u64 length, int access)
@@ -67,7 +61,7 @@ static struct sodp_region *register_region(struct ib_pd *ibpd, u64 start,
 		.start = start,
 		.length = length,
 		.iova = iova,
-		.rights = to_rights(access),
+		.rights = sodp_mr_rights(access),
 		.domain = to_sodp_pd(ibpd)->domain,
 		.huge = access & IB_ACCESS_HUGETLB &&
 			access & IB_ACCESS_ON_DEMAND,
@@ -81,7 +75,7 @@ static struct sodp_region *register_region(struct ib_pd *ibpd, u64 start,
 }
 
 /* Who looks without being held off by uverbs: under RCU. */
-static void set_region(struct sodp_mr *mr, struct sodp_region *region)
+void sodp_mr_set_region(struct sodp_mr *mr, struct sodp_region *region)
 {
 	rcu_assign_pointer(mr->region, region);
 	mr->ibmr.lkey = sodp_region_key(region);
@@ -126,7 +120,7 @@ struct ib_mr *sodp_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
 		goto err;
 	mr->access = access;
 	mr->start = start;
-	set_region(mr, region);
+	sodp_mr_set_region(mr, region);
 	return &mr->ibmr;
 
 err:
@@ -162,7 +156,7 @@ struct ib_mr *sodp_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 		return ERR_CAST(new);
 	mr->access = access;
 	mr->start = start;
-	set_region(mr, new);
+	sodp_mr_set_region(mr, new);
 	sodp_region_deregister(old);
 	return NULL; /* the same object */
 }

@@ -40,6 +40,8 @@ const struct ib_device_ops sodp_dev_ops = {
 	.query_ah = sodp_query_ah,
 
 	.get_dma_mr = sodp_get_dma_mr,
+	.alloc_mr = sodp_alloc_mr,
+	.map_mr_sg = sodp_map_mr_sg,
 	.reg_user_mr = sodp_reg_user_mr,
 	.rereg_user_mr = sodp_rereg_user_mr,
 	.dereg_mr = sodp_dereg_mr,
@@ -48,10 +50,10 @@ const struct ib_device_ops sodp_dev_ops = {
 	.fill_res_mr_entry = sodp_fill_res_mr_entry,
 	.fill_res_mr_entry_raw = sodp_fill_res_mr_entry_raw,
 
-	/* no poll_cq: ib_core offers the device to user space alone */
 	.create_cq = sodp_create_cq,
 	.destroy_cq = sodp_destroy_cq,
 	.req_notify_cq = sodp_req_notify_cq,
+	.poll_cq = sodp_poll_cq,
 
 	.create_qp = sodp_create_qp,
 	.modify_qp = sodp_modify_qp,

@@ -2,6 +2,7 @@
 /* What the device says of itself. */
 #include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
+#include <rdma/ib_mad.h>
 
 #include "dev.h"
 #include "net/net.h"
@@ -38,7 +39,9 @@ int sodp_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 		.device_cap_flags = IB_DEVICE_RC_RNR_NAK_GEN |
 				    IB_DEVICE_PORT_ACTIVE_EVENT |
 				    IB_DEVICE_SYS_IMAGE_GUID |
-				    IB_DEVICE_CURR_QP_STATE_MOD,
+				    IB_DEVICE_CURR_QP_STATE_MOD |
+				    IB_DEVICE_MEM_MGT_EXTENSIONS,
+		.max_fast_reg_page_list_len = SODP_FAST_PAGES,
 		.kernel_cap_flags = IBK_ON_DEMAND_PAGING |
 				    IBK_ALLOW_USER_UNREG,
 		.odp_caps = {
@@ -141,14 +144,12 @@ int sodp_query_pkey(struct ib_device *ibdev, u32 port, u16 index, u16 *pkey)
 	return 0;
 }
 
-/*
- * RoCEv2 addressing and nothing else: the flags for management datagrams and
- * the connection manager come with the GSI queue pair.
- */
 int sodp_get_port_immutable(struct ib_device *ibdev, u32 port,
 			    struct ib_port_immutable *immutable)
 {
-	immutable->core_cap_flags = RDMA_CORE_CAP_PROT_ROCE_UDP_ENCAP;
+	/* with management datagrams and the connection manager */
+	immutable->core_cap_flags = RDMA_CORE_PORT_IBA_ROCE_UDP_ENCAP;
+	immutable->max_mad_size = IB_MGMT_MAD_SIZE;
 	immutable->gid_tbl_len = SODP_GID_TABLE;
 	immutable->pkey_tbl_len = 1;
 	return 0;

@@ -44,10 +44,17 @@ struct sodp_ah {
 	struct rdma_ah_attr attr; /* as created; without the GID entry */
 };
 
+/* A slot of a kernel user's completion queue; user space has the wc alone. */
+struct sodp_cqe {
+	struct ib_uverbs_wc wc; /* first */
+	struct ib_qp *qp;
+};
+
 struct sodp_cq {
 	struct ib_cq ibcq; /* first */
-	spinlock_t lock; /* bh; protects ring (as producer) to due */
+	spinlock_t lock; /* irq; protects ring to due */
 	struct sodp_ring ring;
+	bool user; /* whose consumer polls without the lock */
 	u8 notify; /* enum ib_cq_notify_flags armed, 0: not */
 	bool overflow; /* IB_EVENT_CQ_ERR was raised; nothing more is put */
 	unsigned int due; /* handler calls that notify_work still owes */
@@ -95,8 +102,8 @@ void sodp_ah_exit(void); /* module exit */
  * False: the CQ has overflowed; the CQ error event was raised and the caller
  * must move its QP to the error state.
  */
-bool sodp_cq_put(struct sodp_cq *cq, const struct ib_uverbs_wc *wc,
-		 bool solicited);
+bool sodp_cq_put(struct sodp_cq *cq, struct ib_qp *qp,
+		 const struct ib_uverbs_wc *wc, bool solicited);
 
 /* Module load and exit: the workqueue of completion handlers. */
 int sodp_cq_init(void);
@@ -127,7 +134,6 @@ int sodp_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
 int sodp_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
 
 /* mr.c */
-struct ib_mr *sodp_get_dma_mr(struct ib_pd *ibpd, int access);
 struct ib_mr *sodp_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
 			       u64 iova, int access, SODP_REG_MR_ARGS(udata));
 struct ib_mr *sodp_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
@@ -172,6 +178,23 @@ int sodp_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 		   const struct ib_send_wr **bad);
 int sodp_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 		   const struct ib_recv_wr **bad);
+
+/* kernel.c: what the provider does for programs */
+int sodp_kernel_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
+			  const struct ib_send_wr **bad);
+int sodp_kernel_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
+			  const struct ib_recv_wr **bad);
+int sodp_poll_cq(struct ib_cq *ibcq, int n, struct ib_wc *wc);
+
+/* kernel_mr.c */
+struct ib_mr *sodp_get_dma_mr(struct ib_pd *ibpd, int access);
+struct ib_mr *sodp_alloc_mr(struct ib_pd *ibpd, enum ib_mr_type type,
+			    u32 max_num_sg);
+int sodp_map_mr_sg(struct ib_mr *ibmr, struct scatterlist *sg, int sg_nents,
+		   unsigned int *sg_offset);
+/* mr.c, for it */
+u32 sodp_mr_rights(int access);
+void sodp_mr_set_region(struct sodp_mr *mr, struct sodp_region *region);
 
 /* obs/sysfs.c */
 extern const struct attribute_group sodp_sysfs_group;

@@ -23,6 +23,10 @@ static enum ib_wc_opcode wc_opcode(const struct sodp_send_wqe *wqe)
 		return IB_WC_COMP_SWAP;
 	case IB_WR_ATOMIC_FETCH_AND_ADD:
 		return IB_WC_FETCH_ADD;
+	case IB_WR_LOCAL_INV:
+		return IB_WC_LOCAL_INV;
+	case IB_WR_REG_MR:
+		return IB_WC_REG_MR;
 	default:
 		return IB_WC_SEND;
 	}
@@ -41,7 +45,7 @@ bool sodp_complete_send(struct sodp_qp *qp, const struct sodp_send_wqe *wqe,
 		.port_num = 1,
 	};
 
-	if (sodp_cq_put(qp->scq, &wc, status != IB_WC_SUCCESS))
+	if (sodp_cq_put(qp->scq, &qp->ibqp, &wc, status != IB_WC_SUCCESS))
 		return true;
 	sodp_qp_error(qp);
 	return false;

@@ -160,7 +160,9 @@ struct sodp_send_wqe {
 	u32 opcode; /* enum ib_wr_opcode */
 	u32 send_flags; /* enum ib_send_flags */
 	__be32 imm;
+	u32 inv_rkey; /* SEND with invalidate, local invalidate */
 	union {
+		struct sodp_fast_attr reg; /* fast registration */
 		struct {
 			u32 rkey;
 			u64 remote_addr;
@@ -177,7 +179,7 @@ struct sodp_send_wqe {
 	u32 first_psn; /* valid once it was sent from */
 	u32 last_psn;
 	u8 num_sge;
-	bool has_psn;
+	bool has_psn; /* a local operation: it was carried out */
 	int status; /* enum ib_wc_status found at validation; 0: good */
 	union { /* room behind the struct: max_sge or max_inline */
 		DECLARE_FLEX_ARRAY(struct sodp_sge, sge);
@@ -323,6 +325,8 @@ struct sodp_qp {
 	enum sodp_service service;
 	bool sq_sig_all;
 	bool user; /* driven by a doorbell */
+	bool gsi; /* number 1, for management datagrams */
+	spinlock_t sq_lock, rq_lock; /* irq; kernel users that post */
 	u32 max_send_sge, max_recv_sge, max_inline;
 	struct sodp_cq *scq, *rcq;
 	struct sodp_req req;
@@ -364,6 +368,8 @@ void sodp_qp_destroy(struct sodp_qp *qp);
 
 /* Reference by number, module-wide unique. Any context up to softirq. */
 struct sodp_qp *sodp_qp_get(u32 qpn);
+/* The one of a device that management datagrams go to, or NULL. */
+struct sodp_qp *sodp_qp_get_gsi(struct sodp_dev *dev);
 void sodp_qp_put(struct sodp_qp *qp);
 int sodp_qp_table_init(void);
 void sodp_qp_table_exit(void);
