@@ -18,6 +18,8 @@ enum {
 	SODP_MAX_INLINE = 512,
 	SODP_MAX_CQ = 0x10000,
 	SODP_MAX_CQE = 32767,
+	SODP_MAX_SRQ = 0x10000,
+	SODP_MAX_SRQ_WR = 0x4000,
 	SODP_MAX_PD = 0x7ffc,
 	SODP_MAX_AH = 0x7ffc,
 	SODP_MAX_MR = 0x400000,
@@ -38,7 +40,7 @@ struct sodp_dev {
 	enum ib_port_state port_state; /* last announced; netdev.c, rtnl */
 	bool odp_always; /* every user registration is on demand; sysfs.c */
 	unsigned int fault_hold_ms; /* sysfs.c */
-	atomic_t num_pd, num_ah, num_cq, num_qp, num_mr;
+	atomic_t num_pd, num_ah, num_cq, num_srq, num_qp, num_mr;
 };
 
 static inline struct sodp_dev *to_sodp_dev(struct ib_device *ibdev)

@@ -228,8 +228,8 @@ static bool scatter(struct sodp_qp *qp, struct sodp_send_wqe *wqe, u32 off,
 	if (sodp_req_parked(req) && req->reread)
 		return false;
 
-	result = sodp_sgl_copy(qp, wqe->sge, wqe->num_sge, off, data, len,
-			       SODP_SCATTER, &done, &miss);
+	result = sodp_sgl_copy(qp, qp->domain, wqe->sge, wqe->num_sge, off,
+			       data, len, SODP_SCATTER, &done, &miss);
 	if (result == SODP_MEM_OK)
 		return true;
 	if (result != SODP_MEM_FAULT) {

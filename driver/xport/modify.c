@@ -257,6 +257,7 @@ void sodp_qp_query(struct sodp_qp *qp, struct ib_qp_attr *attr,
 		.qp_context = qp->ibqp.qp_context,
 		.send_cq = &qp->scq->ibcq,
 		.recv_cq = &qp->rcq->ibcq,
+		.srq = qp->srq ? &qp->srq->ibsrq : NULL,
 		.cap = qp->attr.cap,
 		.sq_sig_type = qp->sq_sig_all ? IB_SIGNAL_ALL_WR :
 						IB_SIGNAL_REQ_WR,

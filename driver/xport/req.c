@@ -207,8 +207,8 @@ static enum sodp_mem_result gather(struct sodp_qp *qp,
 		memcpy(payload, wqe->inline_data + off, n);
 		return SODP_MEM_OK;
 	}
-	return sodp_sgl_copy(qp, wqe->sge, wqe->num_sge, off, payload, n,
-			     SODP_GATHER, &done, miss);
+	return sodp_sgl_copy(qp, qp->domain, wqe->sge, wqe->num_sge, off,
+			     payload, n, SODP_GATHER, &done, miss);
 }
 
 /* The high bit of the Q_Key says: that of the queue pair (IBTA 10.2.5). */
