@@ -51,6 +51,7 @@ const struct ib_device_ops sodp_dev_ops = {
 	/* no poll_cq: ib_core offers the device to user space alone */
 	.create_cq = sodp_create_cq,
 	.destroy_cq = sodp_destroy_cq,
+	.SODP_RESIZE_CQ_OP = sodp_resize_cq,
 	.req_notify_cq = sodp_req_notify_cq,
 
 	.create_srq = sodp_create_srq,

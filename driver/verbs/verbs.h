@@ -57,10 +57,11 @@ struct sodp_srq {
 
 struct sodp_cq {
 	struct ib_cq ibcq; /* first */
-	spinlock_t lock; /* bh; protects ring (as producer) to due */
+	spinlock_t lock; /* bh; protects ring (as producer) to due, ibcq.cqe */
 	struct sodp_ring ring;
 	u8 notify; /* enum ib_cq_notify_flags armed, 0: not */
 	bool overflow; /* IB_EVENT_CQ_ERR was raised; nothing more is put */
+	struct mutex resize_mutex; /* one at a time */
 	unsigned int due; /* handler calls that notify_work still owes */
 	struct work_struct notify_work; /* completion handlers run from here */
 	struct work_struct error_work; /* IB_EVENT_CQ_ERR, QPs to error */
@@ -185,6 +186,8 @@ int sodp_fill_res_mr_entry_raw(struct sk_buff *msg, struct ib_mr *ibmr);
 int sodp_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 		   SODP_CREATE_CQ_ARG);
 int sodp_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
+int sodp_resize_cq(struct ib_cq *ibcq, SODP_RESIZE_CQE cqe,
+		   struct ib_udata *udata); /* cq_resize.c */
 int sodp_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
 
 /* srq.c */

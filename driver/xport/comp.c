@@ -75,7 +75,10 @@ bool sodp_comp_retire(struct sodp_qp *qp)
 		bool acked = wqe->has_psn &&
 			     sodp_psn_diff(req->una, wqe->last_psn) > 0;
 
-		if (!acked && !wqe->status)
+		/* In SQD one that was not begun waits, whatever it is. */
+		if (!acked &&
+		    (!wqe->status ||
+		     (sodp_qp_state(qp) == IB_QPS_SQD && !wqe->has_psn)))
 			break;
 		if (!retire_one(qp, wqe))
 			return false;

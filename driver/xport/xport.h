@@ -215,6 +215,8 @@ struct sodp_req {
 	struct sodp_park park;
 	u32 park_psn; /* nothing from here on is sent while it waits */
 	u8 probes; /* faults for the sinks of the request that is next */
+	bool drained; /* in SQD: nothing is under way any more */
+	bool drain_notify; /* by an event */
 	bool reread; /* the park is for a READ/atomic sink: ask again after it */
 };
 
@@ -225,6 +227,10 @@ void sodp_req_reset(struct sodp_qp *qp); /* side is stopped */
 void sodp_req_destroy(struct sodp_qp *qp); /* side is stopped, no kicks */
 /* RTR -> RTS: from attr.sq_psn and the retry counts; side is stopped. */
 void sodp_req_start(struct sodp_qp *qp);
+/* RTS -> SQD; side is stopped. */
+void sodp_req_drain(struct sodp_qp *qp, bool notify);
+/* In SQD, and something is still under way. Any context. */
+bool sodp_req_draining(const struct sodp_qp *qp);
 /* comp.c: a completion (fills qp_num, opcode, ...). False: the CQ is full. */
 bool sodp_complete_send(struct sodp_qp *qp, const struct sodp_send_wqe *wqe,
 			enum ib_wc_status status, u32 byte_len);

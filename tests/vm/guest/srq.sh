@@ -4,7 +4,8 @@
 # kernels: stock
 # long: debug
 #
-# Shared receive queues, on demand: our own test, then ibv_srq_pingpong and perftest.
+# Shared receive queues, on demand; completion queues of another size, send queues that are drained. Our own tests, then
+# ibv_srq_pingpong and perftest.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -15,6 +16,7 @@ sd_link sodp0 d0
 n=300
 [ "$SD_KERNEL" = stock ] || n=60
 "$SD_BIN/srq" sodp0 $n
+"$SD_BIN/queues" sodp0
 gid=$(sd_gid sodp0)
 
 listening() { ss -Hltn "sport = :18515" | grep . >/dev/null; }
