@@ -18,6 +18,8 @@ enum {
 	SODP_MAX_INLINE = 512,
 	SODP_MAX_CQ = 0x10000,
 	SODP_MAX_CQE = 32767,
+	SODP_MAX_SRQ = 0x10000,
+	SODP_MAX_SRQ_WR = 0x4000,
 	SODP_MAX_PD = 0x7ffc,
 	SODP_MAX_AH = 0x7ffc,
 	SODP_MAX_MR = 0x400000,
@@ -41,7 +43,7 @@ struct sodp_dev {
 	bool odp_always; /* every user registration is on demand; sysfs.c */
 	unsigned int fault_hold_ms; /* sysfs.c */
 	struct sodp_qp_handle __rcu *gsi; /* queue pair 1; xport/qp.c */
-	atomic_t num_pd, num_ah, num_cq, num_qp, num_mr;
+	atomic_t num_pd, num_ah, num_cq, num_srq, num_qp, num_mr;
 };
 
 static inline struct sodp_dev *to_sodp_dev(struct ib_device *ibdev)

@@ -23,6 +23,15 @@
 #define SODP_CREATE_CQ_UDATA ((arg) ? &(arg)->driver_udata : NULL)
 #endif
 
+/* resize_cq: 7.x says what it is for. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+#define SODP_RESIZE_CQ_OP resize_cq
+#define SODP_RESIZE_CQE	  int
+#else
+#define SODP_RESIZE_CQ_OP resize_user_cq
+#define SODP_RESIZE_CQE	  unsigned int
+#endif
+
 /* reg_user_mr: 6.17 put a DMA handle, which we have no use for, before udata. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
 #define SODP_REG_MR_ARGS(udata) struct ib_udata *udata

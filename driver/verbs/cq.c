@@ -108,6 +108,7 @@ static int create(struct sodp_cq *cq, const struct ib_cq_init_attr *attr,
 	int err;
 
 	spin_lock_init(&cq->lock);
+	mutex_init(&cq->resize_mutex);
 	INIT_WORK(&cq->notify_work, notify);
 	INIT_WORK(&cq->error_work, report_error);
 	cq->user = udata;
@@ -156,6 +157,7 @@ int sodp_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
 	cancel_work_sync(&cq->error_work);
 	cancel_work_sync(&cq->notify_work);
 	sodp_ring_destroy(&cq->ring);
+	mutex_destroy(&cq->resize_mutex);
 	atomic_dec(&to_sodp_dev(ibcq->device)->num_cq);
 	return 0;
 }

@@ -52,8 +52,15 @@ const struct ib_device_ops sodp_dev_ops = {
 
 	.create_cq = sodp_create_cq,
 	.destroy_cq = sodp_destroy_cq,
+	.SODP_RESIZE_CQ_OP = sodp_resize_cq,
 	.req_notify_cq = sodp_req_notify_cq,
 	.poll_cq = sodp_poll_cq,
+
+	.create_srq = sodp_create_srq,
+	.modify_srq = sodp_modify_srq,
+	.query_srq = sodp_query_srq,
+	.destroy_srq = sodp_destroy_srq,
+	.post_srq_recv = sodp_post_srq_recv,
 
 	.create_qp = sodp_create_qp,
 	.modify_qp = sodp_modify_qp,
@@ -69,5 +76,6 @@ const struct ib_device_ops sodp_dev_ops = {
 	INIT_RDMA_OBJ_SIZE(ib_pd, sodp_pd, ibpd),
 	INIT_RDMA_OBJ_SIZE(ib_ah, sodp_ah, ibah),
 	INIT_RDMA_OBJ_SIZE(ib_cq, sodp_cq, ibcq),
+	INIT_RDMA_OBJ_SIZE(ib_srq, sodp_srq, ibsrq),
 	INIT_RDMA_OBJ_SIZE(ib_qp, sodp_qp, ibqp),
 };

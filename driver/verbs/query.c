@@ -26,6 +26,9 @@ int sodp_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 		.max_sge_rd = SODP_MAX_SGE,
 		.max_cq = SODP_MAX_CQ,
 		.max_cqe = SODP_MAX_CQE,
+		.max_srq = SODP_MAX_SRQ,
+		.max_srq_wr = SODP_MAX_SRQ_WR,
+		.max_srq_sge = SODP_MAX_SGE,
 		.max_mr = SODP_MAX_MR,
 		.max_pd = SODP_MAX_PD,
 		.max_qp_rd_atom = SODP_MAX_RD_ATOMIC,
@@ -39,6 +42,7 @@ int sodp_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 		.device_cap_flags = IB_DEVICE_RC_RNR_NAK_GEN |
 				    IB_DEVICE_PORT_ACTIVE_EVENT |
 				    IB_DEVICE_SYS_IMAGE_GUID |
+				    IB_DEVICE_SRQ_RESIZE |
 				    IB_DEVICE_CURR_QP_STATE_MOD |
 				    IB_DEVICE_MEM_MGT_EXTENSIONS,
 		.max_fast_reg_page_list_len = SODP_FAST_PAGES,
@@ -50,12 +54,14 @@ int sodp_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 			.per_transport_caps.rc_odp_caps =
 				IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
 				IB_ODP_SUPPORT_WRITE | IB_ODP_SUPPORT_READ |
-				IB_ODP_SUPPORT_ATOMIC,
+				IB_ODP_SUPPORT_ATOMIC |
+				IB_ODP_SUPPORT_SRQ_RECV,
 			.per_transport_caps.uc_odp_caps =
 				IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
-				IB_ODP_SUPPORT_WRITE,
+				IB_ODP_SUPPORT_WRITE | IB_ODP_SUPPORT_SRQ_RECV,
 			.per_transport_caps.ud_odp_caps =
-				IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV,
+				IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
+				IB_ODP_SUPPORT_SRQ_RECV,
 		},
 	};
 	return 0;

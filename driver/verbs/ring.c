@@ -96,6 +96,8 @@ int sodp_ring_create(struct sodp_ring *ring, enum sodp_ring_role role,
 
 void sodp_ring_destroy(struct sodp_ring *ring)
 {
+	if (!ring->buf)
+		return; /* there never was one */
 	if (ring->mmap_entry)
 		rdma_user_mmap_entry_remove(ring->mmap_entry);
 	else
@@ -119,6 +121,8 @@ static void publish(const struct sodp_ring *ring, u32 *index)
 
 void sodp_ring_reset(struct sodp_ring *ring)
 {
+	if (!ring->buf)
+		return;
 	if (ring->role == SODP_RING_CONSUMER) {
 		ring->index = read_index(ring, &ring->buf->producer_index);
 		publish(ring, &ring->buf->consumer_index);
@@ -153,6 +157,27 @@ bool sodp_ring_put(struct sodp_ring *ring, const void *elem, size_t size)
 	ring->index = next;
 	publish(ring, &ring->buf->producer_index);
 	return true;
+}
+
+void sodp_ring_copy(struct sodp_ring *to, u32 to_index,
+		    const struct sodp_ring *from, u32 from_index, u32 n)
+{
+	if (WARN_ON_ONCE(to->log2_elem != from->log2_elem))
+		return;
+	while (n--)
+		memcpy(sodp_ring_slot(to, to_index++),
+		       sodp_ring_slot(from, from_index++),
+		       1UL << from->log2_elem);
+}
+
+void sodp_ring_adopt(struct sodp_ring *ring, u32 consumer, u32 producer)
+{
+	consumer &= ring->mask;
+	producer &= ring->mask;
+	ring->index = ring->role == SODP_RING_CONSUMER ? consumer : producer;
+	/* Nobody else knows it yet. */
+	ring->buf->consumer_index = consumer;
+	ring->buf->producer_index = producer;
 }
 
 u32 sodp_ring_queued(const struct sodp_ring *ring)

@@ -79,6 +79,13 @@ void sodp_ring_release(struct sodp_ring *ring, u32 n);
 bool sodp_ring_put(struct sodp_ring *ring, const void *elem, size_t size);
 /* Producer: entries that the consumer has not taken yet, as it claims. */
 u32 sodp_ring_queued(const struct sodp_ring *ring);
+/*
+ * For a ring that takes another one's place, and is not shared yet: @n slots
+ * from the other one, as they are; then both indices.
+ */
+void sodp_ring_copy(struct sodp_ring *to, u32 to_index,
+		    const struct sodp_ring *from, u32 from_index, u32 n);
+void sodp_ring_adopt(struct sodp_ring *ring, u32 consumer, u32 producer);
 
 /*
  * What the provider does in a program, for kernel users; the caller serialises.

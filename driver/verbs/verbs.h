@@ -8,6 +8,7 @@
 #include <rdma/ib_verbs.h>
 #include <rdma/uverbs_ioctl.h>
 
+#include "dev.h"
 #include "mem/mem.h"
 #include "net/net.h"
 #include "verbs/ring.h"
@@ -50,13 +51,24 @@ struct sodp_cqe {
 	struct ib_qp *qp;
 };
 
+struct sodp_srq {
+	struct ib_srq ibsrq; /* first */
+	struct mutex mutex; /* serialises modify */
+	spinlock_t lock; /* bh; protects ring (as consumer) and limit */
+	struct sodp_ring ring;
+	u32 limit; /* armed: tell when there are fewer; 0: not */
+	u32 max_sge;
+	u32 domain; /* of its PD, which may be another than a QP's */
+};
+
 struct sodp_cq {
 	struct ib_cq ibcq; /* first */
-	spinlock_t lock; /* irq; protects ring to due */
+	spinlock_t lock; /* irq; protects ring to due, ibcq.cqe */
 	struct sodp_ring ring;
 	bool user; /* whose consumer polls without the lock */
 	u8 notify; /* enum ib_cq_notify_flags armed, 0: not */
 	bool overflow; /* IB_EVENT_CQ_ERR was raised; nothing more is put */
+	struct mutex resize_mutex; /* one at a time */
 	unsigned int due; /* handler calls that notify_work still owes */
 	struct work_struct notify_work; /* completion handlers run from here */
 	struct work_struct error_work; /* IB_EVENT_CQ_ERR, QPs to error */
@@ -82,6 +94,11 @@ static inline struct sodp_ah *to_sodp_ah(struct ib_ah *ah)
 	return container_of(ah, struct sodp_ah, ibah);
 }
 
+static inline struct sodp_srq *to_sodp_srq(struct ib_srq *srq)
+{
+	return container_of(srq, struct sodp_srq, ibsrq);
+}
+
 static inline struct sodp_cq *to_sodp_cq(struct ib_cq *cq)
 {
 	return container_of(cq, struct sodp_cq, ibcq);
@@ -93,6 +110,17 @@ static inline struct sodp_cq *to_sodp_cq(struct ib_cq *cq)
 struct sodp_dest *sodp_dest_get(u32 number, u32 domain);
 void sodp_dest_put(struct sodp_dest *dest);
 void sodp_ah_exit(void); /* module exit */
+
+/* --- srq.c: for the transport ----------------------------------------------- */
+
+/* All that is read of a receive WQE's slot, in one go. */
+struct sodp_recv_image {
+	struct rxe_recv_wqe hdr;
+	struct rxe_sge sge[SODP_MAX_SGE];
+};
+
+/* The oldest, out of the ring. False: there is none. Any context to softirq. */
+bool sodp_srq_take(struct sodp_srq *srq, struct sodp_recv_image *image);
 
 /* --- cq.c: for the transport ------------------------------------------------ */
 
@@ -164,7 +192,19 @@ int sodp_fill_res_mr_entry_raw(struct sk_buff *msg, struct ib_mr *ibmr);
 int sodp_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 		   SODP_CREATE_CQ_ARG);
 int sodp_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
+int sodp_resize_cq(struct ib_cq *ibcq, SODP_RESIZE_CQE cqe,
+		   struct ib_udata *udata); /* cq_resize.c */
 int sodp_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
+
+/* srq.c */
+int sodp_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init,
+		    struct ib_udata *udata);
+int sodp_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr,
+		    enum ib_srq_attr_mask mask, struct ib_udata *udata);
+int sodp_query_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr);
+int sodp_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata);
+int sodp_post_srq_recv(struct ib_srq *ibsrq, const struct ib_recv_wr *wr,
+		       const struct ib_recv_wr **bad);
 
 /* qp.c */
 int sodp_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,

@@ -79,7 +79,10 @@ bool sodp_comp_retire(struct sodp_qp *qp)
 		bool acked = wqe->has_psn &&
 			     sodp_psn_diff(req->una, wqe->last_psn) > 0;
 
-		if (!acked && !wqe->status)
+		/* In SQD one that was not begun waits, whatever it is. */
+		if (!acked &&
+		    (!wqe->status ||
+		     (sodp_qp_state(qp) == IB_QPS_SQD && !wqe->has_psn)))
 			break;
 		if (!retire_one(qp, wqe))
 			return false;
@@ -232,8 +235,8 @@ static bool scatter(struct sodp_qp *qp, struct sodp_send_wqe *wqe, u32 off,
 	if (sodp_req_parked(req) && req->reread)
 		return false;
 
-	result = sodp_sgl_copy(qp, wqe->sge, wqe->num_sge, off, data, len,
-			       SODP_SCATTER, &done, &miss);
+	result = sodp_sgl_copy(qp, qp->domain, wqe->sge, wqe->num_sge, off,
+			       data, len, SODP_SCATTER, &done, &miss);
 	if (result == SODP_MEM_OK)
 		return true;
 	if (result != SODP_MEM_FAULT) {

@@ -99,8 +99,9 @@ static int check(const struct sodp_qp *qp, const struct ib_qp_attr *attr,
 		return -EINVAL;
 	if (!ib_modify_qp_is_ok(from, to, type_of(qp), mask))
 		return -EINVAL;
-	if (to == IB_QPS_SQD || from == IB_QPS_SQD)
-		return -EOPNOTSUPP; /* not yet */
+	/* Only an end comes before what is under way has ended. */
+	if (sodp_req_draining(qp) && to != IB_QPS_ERR && to != IB_QPS_RESET)
+		return -EBUSY;
 	err = check_path(qp, attr, mask);
 	return err ?: check_limits(attr, mask);
 }
@@ -207,6 +208,9 @@ static int apply(struct sodp_qp *qp, const struct ib_qp_attr *attr, int mask,
 			return err;
 	}
 	set_attributes(qp, attr, mask);
+	if (to == IB_QPS_SQD && from != to)
+		sodp_req_drain(qp, mask & IB_QP_EN_SQD_ASYNC_NOTIFY &&
+					   attr->en_sqd_async_notify);
 	enter(qp, from, to);
 	if (sodp_qp_move(qp, from, to))
 		return 0;
@@ -251,12 +255,13 @@ void sodp_qp_query(struct sodp_qp *qp, struct ib_qp_attr *attr,
 	*attr = qp->attr;
 	attr->qp_state = sodp_qp_state(qp);
 	attr->cur_qp_state = attr->qp_state;
-	attr->sq_draining = 0;
+	attr->sq_draining = sodp_req_draining(qp);
 	*init = (struct ib_qp_init_attr){
 		.event_handler = qp->ibqp.event_handler,
 		.qp_context = qp->ibqp.qp_context,
 		.send_cq = &qp->scq->ibcq,
 		.recv_cq = &qp->rcq->ibcq,
+		.srq = qp->srq ? &qp->srq->ibsrq : NULL,
 		.cap = qp->attr.cap,
 		.sq_sig_type = qp->sq_sig_all ? IB_SIGNAL_ALL_WR :
 						IB_SIGNAL_REQ_WR,

@@ -125,7 +125,7 @@ static int check_caps(const struct ib_qp_init_attr *init)
 {
 	const struct ib_qp_cap *cap = &init->cap;
 
-	if (init->create_flags || init->srq || init->xrcd || init->rwq_ind_tbl)
+	if (init->create_flags || init->xrcd || init->rwq_ind_tbl)
 		return -EOPNOTSUPP;
 	if (!init->send_cq || !init->recv_cq)
 		return -EINVAL;
@@ -156,11 +156,11 @@ static int create_rings(struct sodp_qp *qp, struct ib_qp_cap *cap,
 	room = round_up(room, sizeof(struct rxe_sge));
 	qp->max_send_sge = room / sizeof(struct rxe_sge);
 	qp->max_inline = room;
-	qp->max_recv_sge = cap->max_recv_sge;
+	qp->max_recv_sge = qp->srq ? qp->srq->max_sge : cap->max_recv_sge;
 	err = sodp_ring_create(&qp->req.ring, SODP_RING_CONSUMER,
 			       max(cap->max_send_wr, 1U),
 			       sizeof(struct rxe_send_wqe) + room, uctx, sq_mi);
-	if (err)
+	if (err || qp->srq)
 		return err;
 	err = sodp_ring_create(
 		&qp->resp.ring, SODP_RING_CONSUMER, max(cap->max_recv_wr, 1U),
@@ -178,9 +178,9 @@ static void get_caps(const struct sodp_qp *qp, struct ib_qp_cap *cap)
 {
 	*cap = (struct ib_qp_cap){
 		.max_send_wr = sodp_ring_capacity(&qp->req.ring),
-		.max_recv_wr = sodp_ring_capacity(&qp->resp.ring),
+		.max_recv_wr = sodp_ring_capacity(&qp->resp.ring), /* SRQ: 0 */
 		.max_send_sge = qp->max_send_sge,
-		.max_recv_sge = qp->max_recv_sge,
+		.max_recv_sge = qp->srq ? 0 : qp->max_recv_sge,
 		.max_inline_data = qp->max_inline,
 	};
 }
@@ -221,7 +221,9 @@ static void init_fields(struct sodp_qp *qp, const struct ib_qp_init_attr *init,
 	qp->dev = to_sodp_dev(qp->ibqp.device);
 	qp->scq = to_sodp_cq(init->send_cq);
 	qp->rcq = to_sodp_cq(init->recv_cq);
+	qp->srq = init->srq ? to_sodp_srq(init->srq) : NULL;
 	qp->domain = to_sodp_pd(qp->ibqp.pd)->domain;
+	qp->recv_domain = qp->srq ? qp->srq->domain : qp->domain;
 	qp->sq_sig_all = init->sq_sig_type == IB_SIGNAL_ALL_WR;
 	qp->user = user;
 	qp->gsi = init->qp_type == IB_QPT_GSI;

@@ -209,8 +209,8 @@ static enum sodp_mem_result gather(struct sodp_qp *qp,
 		memcpy(payload, wqe->inline_data + off, n);
 		return SODP_MEM_OK;
 	}
-	return sodp_sgl_copy(qp, wqe->sge, wqe->num_sge, off, payload, n,
-			     SODP_GATHER, &done, miss);
+	return sodp_sgl_copy(qp, qp->domain, wqe->sge, wqe->num_sge, off,
+			     payload, n, SODP_GATHER, &done, miss);
 }
 
 /* The high bit of the Q_Key says: that of the queue pair (IBTA 10.2.5). */
@@ -394,10 +394,17 @@ static bool may_send(const struct sodp_qp *qp, const struct sodp_send_wqe *wqe)
 	       req->rd_atomic < qp->attr.max_rd_atomic;
 }
 
+/* Draining: what was begun is finished, nothing is begun. IBTA 10.3.1.5. */
+static bool may_begin(const struct sodp_qp *qp)
+{
+	return sodp_qp_state(qp) == IB_QPS_RTS;
+}
+
 /* True: the budget ended it. */
 static bool send_loop(struct sodp_qp *qp)
 {
 	struct sodp_req *req = &qp->req;
+	bool begin = may_begin(qp);
 	struct budget budget = {
 		.packets = SODP_PASS_PACKETS,
 		.bytes = SODP_PASS_BYTES,
@@ -407,10 +414,10 @@ static bool send_loop(struct sodp_qp *qp)
 		struct sodp_send_wqe *wqe;
 		bool more;
 
-		if (req->send == req->fetch && !fetch_one(qp))
+		if (req->send == req->fetch && !(begin && fetch_one(qp)))
 			return false;
 		wqe = sodp_req_wqe(req, req->send);
-		if (!may_send(qp, wqe))
+		if (!(begin || wqe->has_psn) || !may_send(qp, wqe))
 			return false;
 		if (budget.packets-- <= 0 || budget.bytes <= 0)
 			return true;
@@ -460,6 +467,20 @@ static bool may_be_queued(const struct sodp_qp *qp)
 	return time_before(jiffies, qp->req.since + ON_THEIR_WAY);
 }
 
+static void tell_drained(struct sodp_qp *qp)
+{
+	struct sodp_req *req = &qp->req;
+
+	if (sodp_qp_state(qp) != IB_QPS_SQD || req->drained)
+		return;
+	if (req->ring.index != req->fetch &&
+	    sodp_req_wqe(req, req->ring.index)->has_psn)
+		return;
+	WRITE_ONCE(req->drained, true); /* pairs with sodp_req_draining() */
+	if (req->drain_notify)
+		sodp_qp_event(qp, IB_EVENT_SQ_DRAINED);
+}
+
 enum sodp_step sodp_req_pass(struct sodp_side *side)
 {
 	struct sodp_qp *qp = container_of(side, struct sodp_qp, req.side);
@@ -469,10 +490,11 @@ enum sodp_step sodp_req_pass(struct sodp_side *side)
 	side->in_flight = false;
 	switch (sodp_qp_state(qp)) {
 	case IB_QPS_RTS:
+	case IB_QPS_SQD:
 		break;
 	case IB_QPS_ERR:
 		return flush(qp);
-	default: /* room for SQD */
+	default:
 		skb_queue_purge(&qp->req.rx);
 		return SODP_STEP_IDLE;
 	}
@@ -487,6 +509,7 @@ enum sodp_step sodp_req_pass(struct sodp_side *side)
 	if (!sodp_comp_retire(qp))
 		return SODP_STEP_MORE;
 	sodp_retry_arm(qp);
+	tell_drained(qp);
 	side->in_flight = may_be_queued(qp);
 	return more ? SODP_STEP_MORE : SODP_STEP_IDLE;
 }
@@ -520,6 +543,18 @@ void sodp_req_start(struct sodp_qp *qp)
 	req->asked = req->una;
 	req->window = SODP_SEND_WINDOW;
 	sodp_retry_progress(qp);
+}
+
+void sodp_req_drain(struct sodp_qp *qp, bool notify)
+{
+	qp->req.drain_notify = notify;
+	WRITE_ONCE(qp->req.drained, false);
+}
+
+bool sodp_req_draining(const struct sodp_qp *qp)
+{
+	/* pairs with tell_drained() */
+	return sodp_qp_state(qp) == IB_QPS_SQD && !READ_ONCE(qp->req.drained);
 }
 
 void sodp_req_reset(struct sodp_qp *qp)

@@ -164,8 +164,8 @@ static enum sodp_step flush(struct sodp_qp *qp)
 		     sodp_resp_purge(qp));
 	if (sodp_recv_flush(qp, &budget))
 		return SODP_STEP_MORE;
-	if (READ_ONCE(qp->rcq->overflow))
-		return SODP_STEP_IDLE; /* nobody to tell */
+	if (qp->srq || READ_ONCE(qp->rcq->overflow))
+		return SODP_STEP_IDLE; /* nothing to come, or nobody to tell */
 	if (budget.packets < SODP_PASS_PACKETS)
 		resp->flush_ms = 0;
 	resp->flush_ms = clamp_t(unsigned int, 2 * resp->flush_ms,
@@ -281,6 +281,7 @@ void sodp_resp_reset(struct sodp_qp *qp)
 	resp->received = 0;
 	resp->have_wqe = false;
 	resp->flush_ms = 0;
+	resp->last_told = false;
 }
 
 void sodp_resp_destroy(struct sodp_qp *qp)

@@ -79,7 +79,8 @@ static enum sodp_mem_result place(struct sodp_qp *qp, const struct sk_buff *skb,
 	enum sodp_mem_result result;
 	u32 done = 0;
 
-	result = sodp_sgl_copy(qp, resp->wqe->sge, resp->wqe->num_sge,
+	result = sodp_sgl_copy(qp, qp->recv_domain, resp->wqe->sge,
+			       resp->wqe->num_sge,
 			       (u64)resp->received + resp->pkt_done,
 			       skb->data + pkt->hdr_len + resp->pkt_done,
 			       pkt->payload_len - resp->pkt_done, SODP_SCATTER,

@@ -36,14 +36,14 @@ static bool next_piece(struct cursor *cur, u64 want, struct piece *piece)
 	return false;
 }
 
-static enum sodp_mem_result get_region(struct sodp_qp *qp,
+static enum sodp_mem_result get_region(struct sodp_qp *qp, u32 domain,
 				       const struct piece *piece, bool write,
 				       struct sodp_region **region)
 {
 	/* An element may not wrap around the end of the address space. */
 	if (piece->iova + (piece->rest - 1) < piece->iova)
 		return SODP_MEM_BOUNDS;
-	return sodp_region_get(qp->dev->mem, piece->lkey, qp->domain,
+	return sodp_region_get(qp->dev->mem, piece->lkey, domain,
 			       write ? SODP_MEM_LOCAL_WRITE :
 				       SODP_MEM_LOCAL_READ,
 			       piece->iova, piece->length, region);
@@ -63,7 +63,7 @@ static void put_region(struct sodp_region *region, enum sodp_mem_result result,
 	miss->write = write;
 }
 
-enum sodp_mem_result sodp_sgl_copy(struct sodp_qp *qp,
+enum sodp_mem_result sodp_sgl_copy(struct sodp_qp *qp, u32 domain,
 				   const struct sodp_sge *sge, u32 num_sge,
 				   u64 offset, void *buf, u32 len,
 				   enum sodp_dir dir, u32 *done,
@@ -81,7 +81,7 @@ enum sodp_mem_result sodp_sgl_copy(struct sodp_qp *qp,
 
 		if (!next_piece(&cur, len - *done, &piece))
 			return SODP_MEM_BOUNDS;
-		result = get_region(qp, &piece, write, &region);
+		result = get_region(qp, domain, &piece, write, &region);
 		if (result != SODP_MEM_OK)
 			return result;
 		if (write)
@@ -110,7 +110,7 @@ static enum sodp_mem_result probe_piece(struct sodp_qp *qp,
 	u64 first = piece->iova;
 	u64 off = 0;
 
-	result = get_region(qp, piece, write, &region);
+	result = get_region(qp, qp->domain, piece, write, &region);
 	if (result != SODP_MEM_OK)
 		return result;
 	while (off < piece->length && result == SODP_MEM_OK) {

@@ -102,10 +102,11 @@ enum sodp_dir {
 
 /*
  * Copy @len bytes between @buf and the list, from byte @offset of the list on.
+ * @domain: whose regions, those of the QP or of its receives.
  * *done counts bytes. On SODP_MEM_FAULT *miss is filled (reference included).
  * BOUNDS: the list is shorter than offset + len, or leaves its region.
  */
-enum sodp_mem_result sodp_sgl_copy(struct sodp_qp *qp,
+enum sodp_mem_result sodp_sgl_copy(struct sodp_qp *qp, u32 domain,
 				   const struct sodp_sge *sge, u32 num_sge,
 				   u64 offset, void *buf, u32 len,
 				   enum sodp_dir dir, u32 *done,
@@ -216,6 +217,8 @@ struct sodp_req {
 	struct sodp_park park;
 	u32 park_psn; /* nothing from here on is sent while it waits */
 	u8 probes; /* faults for the sinks of the request that is next */
+	bool drained; /* in SQD: nothing is under way any more */
+	bool drain_notify; /* by an event */
 	bool reread; /* the park is for a READ/atomic sink: ask again after it */
 };
 
@@ -226,6 +229,10 @@ void sodp_req_reset(struct sodp_qp *qp); /* side is stopped */
 void sodp_req_destroy(struct sodp_qp *qp); /* side is stopped, no kicks */
 /* RTR -> RTS: from attr.sq_psn and the retry counts; side is stopped. */
 void sodp_req_start(struct sodp_qp *qp);
+/* RTS -> SQD; side is stopped. */
+void sodp_req_drain(struct sodp_qp *qp, bool notify);
+/* In SQD, and something is still under way. Any context. */
+bool sodp_req_draining(const struct sodp_qp *qp);
 /* comp.c: a completion (fills qp_num, opcode, ...). False: the CQ is full. */
 bool sodp_complete_send(struct sodp_qp *qp, const struct sodp_send_wqe *wqe,
 			enum ib_wc_status status, u32 byte_len);
@@ -272,7 +279,7 @@ struct sodp_resp {
 	u32 length; /* WRITE: of the message */
 	u32 resid; /* WRITE: bytes still to come */
 	u32 received; /* SEND: bytes of it so far */
-	bool have_wqe; /* wqe is in use; its ring slot is ring.index */
+	bool have_wqe; /* wqe is in use; its slot, if of our ring, is its index */
 	struct sodp_recv_wqe *wqe;
 	/* the packet at the head of rx, when it met a fault */
 	bool held; /* it stays there */
@@ -290,6 +297,7 @@ struct sodp_resp {
 	u32 read_psn; /* of the next response */
 	unsigned long answered; /* jiffies of the last READ or atomic response */
 	bool read_waits; /* the park is for its next bytes */
+	bool last_told; /* ERR, with an SRQ: that no receive is left */
 	unsigned int flush_ms; /* between two polls of the ring in ERR */
 	struct timer_list hold_timer; /* a fault or an ERR flush poll is due */
 	struct sodp_park park;
@@ -322,6 +330,7 @@ struct sodp_qp {
 	u32 dest_qpn;
 	u32 mtu; /* bytes */
 	u32 domain; /* of its PD */
+	u32 recv_domain; /* of the receives': the SRQ's if there is one */
 	enum sodp_service service;
 	bool sq_sig_all;
 	bool user; /* driven by a doorbell */
@@ -329,6 +338,7 @@ struct sodp_qp {
 	spinlock_t sq_lock, rq_lock; /* irq; kernel users that post */
 	u32 max_send_sge, max_recv_sge, max_inline;
 	struct sodp_cq *scq, *rcq;
+	struct sodp_srq *srq; /* or NULL: resp.ring has the receives */
 	struct sodp_req req;
 	struct sodp_resp resp;
 };

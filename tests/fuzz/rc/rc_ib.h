@@ -110,6 +110,8 @@ enum ib_event_type {
 	IB_EVENT_QP_ACCESS_ERR,
 	IB_EVENT_COMM_EST,
 	IB_EVENT_SQ_DRAINED,
+	IB_EVENT_SRQ_LIMIT_REACHED,
+	IB_EVENT_QP_LAST_WQE_REACHED,
 };
 
 enum ib_mtu {
@@ -125,6 +127,7 @@ enum ib_mtu {
 enum ib_qp_attr_mask {
 	IB_QP_STATE = 1,
 	IB_QP_CUR_STATE = 1 << 1,
+	IB_QP_EN_SQD_ASYNC_NOTIFY = 1 << 2,
 	IB_QP_ACCESS_FLAGS = 1 << 3,
 	IB_QP_PKEY_INDEX = 1 << 4,
 	IB_QP_PORT = 1 << 5,
@@ -218,9 +221,17 @@ struct ib_qp {
 	u32 qp_num;
 };
 
+struct ib_srq {
+	struct ib_device *device;
+	struct ib_pd *pd;
+	void (*event_handler)(struct ib_event *event, void *context);
+	void *srq_context;
+};
+
 struct ib_event {
 	struct ib_device *device;
 	union {
+		struct ib_srq *srq;
 		struct ib_cq *cq;
 		struct ib_qp *qp;
 	} element;
@@ -232,6 +243,26 @@ struct ib_cq_init_attr {
 	u32 flags;
 };
 
+enum ib_srq_type {
+	IB_SRQT_BASIC,
+};
+
+enum ib_srq_attr_mask {
+	IB_SRQ_MAX_WR = 1,
+	IB_SRQ_LIMIT = 2,
+};
+
+struct ib_srq_attr {
+	u32 max_wr, max_sge, srq_limit;
+};
+
+struct ib_srq_init_attr {
+	struct ib_srq_attr attr;
+	enum ib_srq_type srq_type;
+};
+
+struct ib_recv_wr;
+
 struct ib_qp_cap {
 	u32 max_send_wr, max_recv_wr, max_send_sge, max_recv_sge;
 	u32 max_inline_data;
@@ -241,7 +272,8 @@ struct ib_qp_init_attr {
 	void (*event_handler)(struct ib_event *event, void *context);
 	void *qp_context;
 	struct ib_cq *send_cq, *recv_cq;
-	void *srq, *xrcd, *rwq_ind_tbl;
+	struct ib_srq *srq;
+	void *xrcd, *rwq_ind_tbl;
 	struct ib_qp_cap cap;
 	enum ib_sig_type sq_sig_type;
 	enum ib_qp_type qp_type;
@@ -286,7 +318,8 @@ struct ib_qp_attr {
 	struct ib_qp_cap cap;
 	struct rdma_ah_attr ah_attr;
 	u16 pkey_index;
-	u8 sq_draining, max_rd_atomic, max_dest_rd_atomic, min_rnr_timer;
+	u8 en_sqd_async_notify, sq_draining, max_rd_atomic, max_dest_rd_atomic,
+		min_rnr_timer;
 	u32 port_num;
 	u8 timeout, retry_cnt, rnr_retry;
 };
@@ -307,6 +340,15 @@ struct rdma_user_mmap_entry {
 #define remap_vmalloc_range(vma, buf, offset)	       0
 #define rdma_udata_to_drv_context(udata, type, member) \
 	((void)(udata), (type *)NULL)
+#define swap(a, b)                     \
+	do {                           \
+		__typeof__(a) old = a; \
+		a = b;                 \
+		b = old;               \
+	} while (0)
+#define u64_to_user_ptr(addr)		    ((void *)(uintptr_t)(addr))
+#define copy_to_user(to, from, size)	    (memcpy(to, from, size), 0)
+#define ib_copy_from_udata(to, udata, size) ((void)(udata), (void)(to), 0)
 #define ib_copy_to_udata(udata, from, size) ((void)(udata), (void)(from), 0)
 
 struct vm_area_struct;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,6 +121,7 @@ void rd_qp_create(struct rd_qp *q, struct rd_dev *dev,
 	}
 	init.send_cq = q->scq;
 	init.recv_cq = q->rcq;
+	init.srq = q->opts.srq;
 	init.sq_sig_all = q->opts.sq_sig_all;
 	init.cap.max_send_wr = q->opts.sq;
 	init.cap.max_recv_wr = q->opts.rq;
@@ -388,6 +390,38 @@ int rd_read(struct rd_qp *q, uint64_t addr, uint32_t lkey, uint32_t len,
 	};
 
 	return rd_do(q, &op, ms);
+}
+
+static bool next_event(struct rd_dev *dev, struct ibv_async_event *event,
+		       unsigned int ms)
+{
+	struct pollfd fd = { .fd = dev->ctx->async_fd, .events = POLLIN };
+
+	if (poll(&fd, 1, ms) != 1)
+		return false;
+	if (ibv_get_async_event(dev->ctx, event))
+		die("get_async_event: %s", strerror(errno));
+	ibv_ack_async_event(event);
+	return true;
+}
+
+bool rd_event(struct rd_dev *dev, enum ibv_event_type type, unsigned int ms)
+{
+	struct ibv_async_event event;
+
+	if (!next_event(dev, &event, ms))
+		return false;
+	if (event.event_type != type)
+		tap_note("event %d", event.event_type);
+	return event.event_type == type;
+}
+
+void rd_drop_events(struct rd_dev *dev)
+{
+	struct ibv_async_event event;
+
+	while (next_event(dev, &event, 0))
+		;
 }
 
 struct ibv_mr *rd_reg(struct rd_dev *dev, void *addr, size_t len, int access)

@@ -37,6 +37,7 @@ struct rd_qp_opts {
 	bool uc;
 	struct ibv_comp_channel *channel;
 	struct ibv_cq *scq, *rcq; /* NULL: own ones */
+	struct ibv_srq *srq;
 	unsigned int cqe; /* of the own ones; 0: 256 */
 };
 
@@ -101,6 +102,11 @@ int rd_write(struct rd_qp *q, uint64_t addr, uint32_t lkey, uint32_t len,
 	     uint64_t raddr, uint32_t rkey, unsigned int ms);
 int rd_read(struct rd_qp *q, uint64_t addr, uint32_t lkey, uint32_t len,
 	    uint64_t raddr, uint32_t rkey, unsigned int ms);
+
+/* Did this event come, and no other before it? Waits up to @ms. */
+bool rd_event(struct rd_dev *dev, enum ibv_event_type type, unsigned int ms);
+/* Whatever came, goes. */
+void rd_drop_events(struct rd_dev *dev);
 
 #define RD_ALL                                              \
 	(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | \
