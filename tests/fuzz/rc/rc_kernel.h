@@ -30,6 +30,7 @@
 #define SODP_CREATE_CQ_ARG	struct ib_udata *arg
 #define SODP_CREATE_CQ_UDATA	(arg)
 #define SODP_REG_MR_ARGS(udata) struct ib_udata *udata
+#define SODP_RESIZE_CQE		int
 #define WQ_PERCPU		0
 
 /* --- words -------------------------------------------------------- */
