@@ -9,6 +9,7 @@
 #include <net/addrconf.h>
 
 #include "dev.h"
+#include "net/internal.h"
 #include "net/net.h"
 #include "verbs/verbs.h"
 
@@ -32,6 +33,27 @@ struct sodp_dev *sodp_dev_by_netdev(struct net_device *ndev)
 		if (dev->ndev == ndev)
 			return dev;
 	return NULL;
+}
+
+static struct sodp_dev *below(struct net_device *upper)
+{
+	struct sodp_dev *dev;
+
+	list_for_each_entry_rcu (dev, &devices, link)
+		if (netdev_has_upper_dev_all_rcu(dev->ndev, upper))
+			return dev;
+	return NULL;
+}
+
+struct sodp_dev *sodp_dev_by_addr(struct net *net, struct net_device *in,
+				  const struct in6_addr *daddr)
+{
+	struct net_device *owner = sodp_addr_owner(net, daddr);
+	struct sodp_dev *dev = NULL;
+
+	if (owner)
+		dev = sodp_dev_by_netdev(owner) ?: below(owner);
+	return dev ?: sodp_dev_by_netdev(in);
 }
 
 /* ib_core calls it when the last user of the device is gone, or we on failure. */

@@ -3,6 +3,7 @@
 #ifndef SODP_DEV_H
 #define SODP_DEV_H
 
+#include <linux/in6.h>
 #include <linux/netdevice.h>
 #include <linux/xarray.h>
 #include <rdma/ib_verbs.h>
@@ -38,6 +39,7 @@ struct sodp_dev {
 	enum ib_port_state port_state; /* last announced; netdev.c, rtnl */
 	bool odp_always; /* every user registration is on demand; sysfs.c */
 	unsigned int fault_hold_ms; /* sysfs.c */
+	struct sodp_qp_handle __rcu *gsi; /* queue pair 1; xport/qp.c */
 	atomic_t num_pd, num_ah, num_cq, num_qp, num_mr;
 };
 
@@ -53,5 +55,11 @@ void sodp_dev_remove_netdev(struct net_device *ndev);
 void sodp_dev_remove_all(void); /* module exit: waits */
 /* Under RCU or with a reference: the device of a netdev, or NULL. */
 struct sodp_dev *sodp_dev_by_netdev(struct net_device *ndev);
+/*
+ * Under RCU: the device that a packet to @daddr is for, or NULL: the one on the
+ * interface that owns the address, on one below it, or where it came in.
+ */
+struct sodp_dev *sodp_dev_by_addr(struct net *net, struct net_device *in,
+				  const struct in6_addr *daddr);
 
 #endif

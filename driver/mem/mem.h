@@ -90,6 +90,12 @@ struct sodp_region_attr {
 struct sodp_region *sodp_region_register(struct sodp_mem_ctx *ctx,
 					 const struct sodp_region_attr *attr);
 /*
+ * All of the kernel's memory, iova being the virtual address: get_dma_mr. For
+ * domains of kernel users alone; no bounds, nothing that can be taken away.
+ */
+struct sodp_region *sodp_region_register_kernel(struct sodp_mem *mem,
+						u32 domain, u32 rights);
+/*
  * Deregister: after it returns the key is refused, no transfer is in flight
  * in the region and none will start. Never waits for a fault.
  */

@@ -336,8 +336,9 @@ static int back(struct sodp_mem_ctx *ctx, struct sodp_region *region)
 	return -EINVAL;
 }
 
-struct sodp_region *sodp_region_register(struct sodp_mem_ctx *ctx,
-					 const struct sodp_region_attr *attr)
+static struct sodp_region *do_register(struct sodp_mem *mem,
+				       struct sodp_mem_ctx *ctx,
+				       const struct sodp_region_attr *attr)
 {
 	struct sodp_region *region;
 	int err;
@@ -345,7 +346,7 @@ struct sodp_region *sodp_region_register(struct sodp_mem_ctx *ctx,
 	err = check_attr(attr);
 	if (err)
 		return ERR_PTR(err);
-	region = alloc_region(ctx->mem, attr);
+	region = alloc_region(mem, attr);
 	if (!region)
 		return ERR_PTR(-ENOMEM);
 	err = assign_key(region);
@@ -365,6 +366,27 @@ release_key:
 put_region:
 	sodp_region_put(region);
 	return ERR_PTR(err);
+}
+
+struct sodp_region *sodp_region_register(struct sodp_mem_ctx *ctx,
+					 const struct sodp_region_attr *attr)
+{
+	if (attr->kind == SODP_MEM_ALL_LOCAL)
+		return ERR_PTR(-EINVAL); /* not for user contexts */
+	return do_register(ctx->mem, ctx, attr);
+}
+
+struct sodp_region *sodp_region_register_kernel(struct sodp_mem *mem,
+						u32 domain, u32 rights)
+{
+	const struct sodp_region_attr attr = {
+		.kind = SODP_MEM_ALL_LOCAL,
+		.length = U64_MAX,
+		.rights = rights,
+		.domain = domain,
+	};
+
+	return do_register(mem, NULL, &attr);
 }
 
 static void take_down(struct sodp_region *region)

@@ -156,6 +156,18 @@ static struct sodp_dev *find_dev(const struct sodp_qp *qp, struct net *net,
 	return owner ? sodp_dev_by_netdev(owner) : NULL;
 }
 
+/* Every device has a queue pair 1: the address says whose. */
+static struct sodp_qp *find_qp(u32 qpn, struct net *net, struct net_device *in,
+			       const struct in6_addr *daddr)
+{
+	struct sodp_dev *dev;
+
+	if (qpn != SODP_GSI_QPN)
+		return sodp_qp_get(qpn);
+	dev = sodp_dev_by_addr(net, in, daddr);
+	return dev ? sodp_qp_get_gsi(dev) : NULL;
+}
+
 /* Leave behind what the stack attached and what is only good under RCU. */
 static void detach(struct sk_buff *skb)
 {
@@ -183,7 +195,7 @@ int sodp_rx(struct sock *sk, struct sk_buff *skb)
 	drop = check_packet(skb);
 	if (drop != PASS)
 		goto drop;
-	qp = sodp_qp_get(sodp_rx_pkt(skb)->qpn);
+	qp = find_qp(sodp_rx_pkt(skb)->qpn, net, skb->dev, &daddr);
 	if (!qp) {
 		drop = SODP_CNT_DROP_QPN;
 		goto drop;

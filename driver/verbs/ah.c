@@ -3,7 +3,7 @@
  * Address handles: where a datagram goes. A work request names one by number,
  * so what user space wrote there decides neither the route nor the source
  * address. A packet on its way keeps the address, not the handle: destroying
- * it waits for nobody.
+ * it waits for nobody. Kernel users make and destroy them with interrupts off.
  */
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
@@ -16,7 +16,7 @@
 #include "xport/xport.h"
 
 /* Numbers are unique in the module; 0 is none, as the provider has it. */
-static DEFINE_XARRAY_ALLOC1(table);
+static DEFINE_XARRAY_FLAGS(table, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_IRQ);
 static u32 next_number = 1; /* under the table's lock */
 
 struct sodp_dest *sodp_dest_get(u32 number, u32 domain)
@@ -32,12 +32,19 @@ struct sodp_dest *sodp_dest_get(u32 number, u32 domain)
 	return dest;
 }
 
+static void free_dest(struct rcu_head *head)
+{
+	struct sodp_dest *dest = container_of(head, struct sodp_dest, rcu);
+
+	sodp_flow_destroy(&dest->flow);
+	kfree(dest);
+}
+
+/* Interrupts may be off: what is left to do, the callback does. */
 void sodp_dest_put(struct sodp_dest *dest)
 {
-	if (!refcount_dec_and_test(&dest->refs))
-		return;
-	sodp_flow_destroy(&dest->flow);
-	kfree_rcu(dest, rcu);
+	if (refcount_dec_and_test(&dest->refs))
+		call_rcu(&dest->rcu, free_dest);
 }
 
 static void set_flow(struct sodp_dest *dest, struct sodp_dev *dev,
@@ -47,6 +54,19 @@ static void set_flow(struct sodp_dest *dest, struct sodp_dev *dev,
 	sodp_flow_set(&dest->flow, dev->net, attr,
 		      sodp_gid_addr(&attr->grh.sgid_attr->gid), dest->number,
 		      0);
+}
+
+/* The entry stays empty until all of it is made. */
+static int alloc_number(struct sodp_dest *dest, gfp_t gfp)
+{
+	unsigned long irq;
+	int err;
+
+	xa_lock_irqsave(&table, irq);
+	err = __xa_alloc_cyclic(&table, &dest->number, NULL, xa_limit_32b,
+				&next_number, gfp);
+	xa_unlock_irqrestore(&table, irq);
+	return err;
 }
 
 static int make_dest(struct sodp_ah *ah, const struct rdma_ah_init_attr *init,
@@ -61,9 +81,7 @@ static int make_dest(struct sodp_ah *ah, const struct rdma_ah_init_attr *init,
 		return -ENOMEM;
 	refcount_set(&dest->refs, 1);
 	dest->domain = to_sodp_pd(ah->ibah.pd)->domain;
-	/* The entry stays empty until all of it is made. */
-	err = xa_alloc_cyclic_bh(&table, &dest->number, NULL, xa_limit_32b,
-				 &next_number, gfp);
+	err = alloc_number(dest, gfp);
 	if (err < 0) {
 		kfree(dest);
 		return err;
@@ -77,7 +95,11 @@ static int make_dest(struct sodp_ah *ah, const struct rdma_ah_init_attr *init,
 
 static void drop_dest(struct sodp_ah *ah)
 {
-	xa_erase_bh(&table, ah->dest->number);
+	unsigned long irq;
+
+	xa_lock_irqsave(&table, irq);
+	__xa_erase(&table, ah->dest->number);
+	xa_unlock_irqrestore(&table, irq);
 	sodp_dest_put(ah->dest);
 	atomic_dec(&to_sodp_dev(ah->ibah.device)->num_ah);
 }
@@ -90,6 +112,7 @@ int sodp_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init,
 	struct sodp_dev *dev = to_sodp_dev(ibah->device);
 	struct rxe_create_ah_resp resp = {};
 	struct sodp_ah *ah = to_sodp_ah(ibah);
+	unsigned long irq;
 	int err;
 
 	err = sodp_check_address(init->ah_attr);
@@ -111,9 +134,9 @@ int sodp_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init,
 		return err;
 	}
 	/* Replaces the reserved entry. */
-	xa_lock_bh(&table);
+	xa_lock_irqsave(&table, irq);
 	__xa_store(&table, ah->dest->number, ah->dest, gfp);
-	xa_unlock_bh(&table);
+	xa_unlock_irqrestore(&table, irq);
 	return 0;
 }
 
@@ -131,6 +154,7 @@ int sodp_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr)
 
 void sodp_ah_exit(void)
 {
+	rcu_barrier(); /* free_dest() */
 	WARN_ON(!xa_empty(&table));
 	xa_destroy(&table);
 }

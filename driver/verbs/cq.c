@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Completion queues. User space polls its ring without our knowing. */
+/*
+ * Completion queues. User space polls its ring without our knowing; kernel
+ * users poll by kernel.c, from any context, so the lock is taken with
+ * interrupts off.
+ */
 #include "dev.h"
 #include "verbs/verbs.h"
 #include "xport/xport.h"
@@ -26,12 +30,13 @@ void sodp_cq_exit(void)
 static void notify(struct work_struct *work)
 {
 	struct sodp_cq *cq = container_of(work, struct sodp_cq, notify_work);
+	unsigned long irq;
 	unsigned int due;
 
-	spin_lock_bh(&cq->lock);
+	spin_lock_irqsave(&cq->lock, irq);
 	due = cq->due;
 	cq->due = 0;
-	spin_unlock_bh(&cq->lock);
+	spin_unlock_irqrestore(&cq->lock, irq);
 
 	while (due--)
 		cq->ibcq.comp_handler(&cq->ibcq, cq->ibcq.cq_context);
@@ -64,14 +69,25 @@ static void notify_if_armed(struct sodp_cq *cq, bool solicited)
 	queue_work(cq_wq, &cq->notify_work);
 }
 
-bool sodp_cq_put(struct sodp_cq *cq, const struct ib_uverbs_wc *wc,
-		 bool solicited)
+static bool put(struct sodp_cq *cq, struct ib_qp *qp,
+		const struct ib_uverbs_wc *wc)
+{
+	struct sodp_cqe cqe = { .wc = *wc, .qp = qp };
+
+	/* A pointer of the kernel is not for user space. */
+	return sodp_ring_put(&cq->ring, &cqe,
+			     cq->user ? sizeof(cqe.wc) : sizeof(cqe));
+}
+
+bool sodp_cq_put(struct sodp_cq *cq, struct ib_qp *qp,
+		 const struct ib_uverbs_wc *wc, bool solicited)
 {
 	struct sodp_dev *dev = to_sodp_dev(cq->ibcq.device);
+	unsigned long irq;
 	bool ok;
 
-	spin_lock_bh(&cq->lock);
-	ok = !cq->overflow && sodp_ring_put(&cq->ring, wc, sizeof(*wc));
+	spin_lock_irqsave(&cq->lock, irq);
+	ok = !cq->overflow && put(cq, qp, wc);
 	if (ok) {
 		notify_if_armed(cq, solicited || wc->status != IB_WC_SUCCESS);
 	} else if (!cq->overflow) {
@@ -79,7 +95,7 @@ bool sodp_cq_put(struct sodp_cq *cq, const struct ib_uverbs_wc *wc,
 		sodp_count(dev->counters, SODP_CNT_CQ_OVERFLOWS);
 		queue_work(cq_wq, &cq->error_work);
 	}
-	spin_unlock_bh(&cq->lock);
+	spin_unlock_irqrestore(&cq->lock, irq);
 	return ok;
 }
 
@@ -94,8 +110,10 @@ static int create(struct sodp_cq *cq, const struct ib_cq_init_attr *attr,
 	spin_lock_init(&cq->lock);
 	INIT_WORK(&cq->notify_work, notify);
 	INIT_WORK(&cq->error_work, report_error);
+	cq->user = udata;
 	err = sodp_ring_create(&cq->ring, SODP_RING_PRODUCER, attr->cqe,
-			       sizeof(struct ib_uverbs_wc),
+			       udata ? sizeof(struct ib_uverbs_wc) :
+				       sizeof(struct sodp_cqe),
 			       uctx ? &uctx->ibuc : NULL, &resp.mi);
 	if (err)
 		return err;
@@ -145,12 +163,13 @@ int sodp_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
 int sodp_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags)
 {
 	struct sodp_cq *cq = to_sodp_cq(ibcq);
+	unsigned long irq;
 	int missed = 0;
 
-	spin_lock_bh(&cq->lock);
+	spin_lock_irqsave(&cq->lock, irq);
 	cq->notify |= flags & IB_CQ_SOLICITED_MASK;
 	if (flags & IB_CQ_REPORT_MISSED_EVENTS && sodp_ring_queued(&cq->ring))
 		missed = 1;
-	spin_unlock_bh(&cq->lock);
+	spin_unlock_irqrestore(&cq->lock, irq);
 	return missed;
 }

@@ -11,6 +11,7 @@ enum {
 	KNOWN_ACCESS = IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE |
 		       IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC |
 		       IB_ACCESS_ON_DEMAND | IB_ACCESS_HUGETLB,
+	ODP_ACCESS = IB_ACCESS_ON_DEMAND | IB_ACCESS_HUGETLB,
 	NEED_LOCAL_WRITE = IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC,
 };
 
@@ -27,12 +28,6 @@ static u32 to_rights(int access)
 	if (access & IB_ACCESS_REMOTE_ATOMIC)
 		rights |= SODP_MEM_REMOTE_ATOMIC;
 	return rights;
-}
-
-/* No kernel users yet. It exists because ib_core calls it without asking. */
-struct ib_mr *sodp_get_dma_mr(struct ib_pd *ibpd, int access)
-{
-	return ERR_PTR(-EOPNOTSUPP);
 }
 
 static int check_access(u64 start, u64 length, int access)
@@ -133,6 +128,30 @@ err:
 	kfree(mr);
 	atomic_dec(&dev->num_mr);
 	return ERR_CAST(region);
+}
+
+struct ib_mr *sodp_get_dma_mr(struct ib_pd *ibpd, int access)
+{
+	struct sodp_dev *dev = to_sodp_dev(ibpd->device);
+	struct sodp_region *region = ERR_PTR(-ENOMEM);
+	struct sodp_mr *mr;
+
+	if (access & ~(KNOWN_ACCESS & ~ODP_ACCESS) & ~IB_ACCESS_OPTIONAL)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (!atomic_add_unless(&dev->num_mr, 1, SODP_MAX_MR))
+		return ERR_PTR(-ENOMEM);
+	mr = kzalloc(sizeof(*mr), GFP_KERNEL);
+	if (mr)
+		region = sodp_region_register_kernel(
+			dev->mem, to_sodp_pd(ibpd)->domain, to_rights(access));
+	if (IS_ERR(region)) {
+		kfree(mr);
+		atomic_dec(&dev->num_mr);
+		return ERR_CAST(region);
+	}
+	mr->access = access;
+	set_region(mr, region);
+	return &mr->ibmr;
 }
 
 /*

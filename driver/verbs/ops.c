@@ -48,10 +48,10 @@ const struct ib_device_ops sodp_dev_ops = {
 	.fill_res_mr_entry = sodp_fill_res_mr_entry,
 	.fill_res_mr_entry_raw = sodp_fill_res_mr_entry_raw,
 
-	/* no poll_cq: ib_core offers the device to user space alone */
 	.create_cq = sodp_create_cq,
 	.destroy_cq = sodp_destroy_cq,
 	.req_notify_cq = sodp_req_notify_cq,
+	.poll_cq = sodp_poll_cq,
 
 	.create_qp = sodp_create_qp,
 	.modify_qp = sodp_modify_qp,

@@ -14,7 +14,7 @@ static int create(struct sodp_qp *qp, struct ib_qp_init_attr *init,
 
 	err = sodp_qp_create(qp, init, uctx ? &uctx->ibuc : NULL, &resp.sq_mi,
 			     &resp.rq_mi);
-	if (err)
+	if (err || !udata)
 		return err;
 	err = ib_copy_to_udata(udata, &resp, sizeof(resp));
 	if (err)
@@ -28,9 +28,8 @@ int sodp_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 	struct sodp_dev *dev = to_sodp_dev(ibqp->device);
 	int err;
 
-	if (!udata)
-		return -EOPNOTSUPP; /* room for kernel users */
-	if (udata->inlen || udata->outlen < sizeof(struct rxe_create_qp_resp))
+	if (udata &&
+	    (udata->inlen || udata->outlen < sizeof(struct rxe_create_qp_resp)))
 		return -EINVAL;
 	if (!atomic_add_unless(&dev->num_qp, 1, SODP_MAX_QP))
 		return -ENOMEM;
@@ -83,15 +82,19 @@ int sodp_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 {
 	struct sodp_qp *qp = to_sodp_qp(ibqp);
 
-	if (!wr && qp->user)
+	if (!qp->user)
+		return sodp_kernel_post_send(ibqp, wr, bad);
+	if (!wr)
 		return doorbell(qp);
 	*bad = wr;
-	return -EOPNOTSUPP; /* room for kernel users */
+	return -EOPNOTSUPP; /* user space has its ring */
 }
 
 int sodp_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 		   const struct ib_recv_wr **bad)
 {
+	if (!to_sodp_qp(ibqp)->user)
+		return sodp_kernel_post_recv(ibqp, wr, bad);
 	*bad = wr;
-	return -EOPNOTSUPP; /* room for kernel users; user space has its ring */
+	return -EOPNOTSUPP; /* user space has its ring */
 }

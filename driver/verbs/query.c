@@ -2,6 +2,7 @@
 /* What the device says of itself. */
 #include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
+#include <rdma/ib_mad.h>
 
 #include "dev.h"
 #include "net/net.h"
@@ -141,14 +142,12 @@ int sodp_query_pkey(struct ib_device *ibdev, u32 port, u16 index, u16 *pkey)
 	return 0;
 }
 
-/*
- * RoCEv2 addressing and nothing else: the flags for management datagrams and
- * the connection manager come with the GSI queue pair.
- */
 int sodp_get_port_immutable(struct ib_device *ibdev, u32 port,
 			    struct ib_port_immutable *immutable)
 {
-	immutable->core_cap_flags = RDMA_CORE_CAP_PROT_ROCE_UDP_ENCAP;
+	/* with management datagrams and the connection manager */
+	immutable->core_cap_flags = RDMA_CORE_PORT_IBA_ROCE_UDP_ENCAP;
+	immutable->max_mad_size = IB_MGMT_MAD_SIZE;
 	immutable->gid_tbl_len = SODP_GID_TABLE;
 	immutable->pkey_tbl_len = 1;
 	return 0;

@@ -161,3 +161,40 @@ u32 sodp_ring_queued(const struct sodp_ring *ring)
 
 	return (ring->index - consumer) & ring->mask;
 }
+
+/* --- a kernel user's side --- */
+
+void *sodp_ring_post_slot(const struct sodp_ring *ring)
+{
+	u32 index = ring->buf->producer_index; /* the caller's own */
+	u32 next = (index + 1) & ring->mask;
+
+	if (next == read_index(ring, &ring->buf->consumer_index))
+		return NULL;
+	return sodp_ring_slot(ring, index);
+}
+
+void sodp_ring_post(struct sodp_ring *ring)
+{
+	u32 next = (ring->buf->producer_index + 1) & ring->mask;
+
+	/* pairs with the load-acquire of sodp_ring_avail() */
+	smp_store_release(&ring->buf->producer_index, next);
+}
+
+const void *sodp_ring_oldest(const struct sodp_ring *ring)
+{
+	u32 index = ring->buf->consumer_index; /* the caller's own */
+
+	if (index == read_index(ring, &ring->buf->producer_index))
+		return NULL;
+	return sodp_ring_slot(ring, index);
+}
+
+void sodp_ring_take(struct sodp_ring *ring)
+{
+	u32 next = (ring->buf->consumer_index + 1) & ring->mask;
+
+	/* pairs with the load-acquire of sodp_ring_put() */
+	smp_store_release(&ring->buf->consumer_index, next);
+}

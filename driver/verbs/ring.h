@@ -18,6 +18,10 @@
 #include <rdma/ib_verbs.h>
 #include <rdma/rdma_user_rxe.h>
 
+/*
+ * A kernel user's queue is the same, shared with nobody; its other side is at
+ * the end of this file.
+ */
 enum sodp_ring_role {
 	SODP_RING_CONSUMER, /* send and receive queues: user space produces */
 	SODP_RING_PRODUCER, /* completion queue: the kernel produces */
@@ -75,5 +79,15 @@ void sodp_ring_release(struct sodp_ring *ring, u32 n);
 bool sodp_ring_put(struct sodp_ring *ring, const void *elem, size_t size);
 /* Producer: entries that the consumer has not taken yet, as it claims. */
 u32 sodp_ring_queued(const struct sodp_ring *ring);
+
+/*
+ * What the provider does in a program, for kernel users; the caller serialises.
+ * Consumer: the slot of the next entry to post, NULL when it is full; then
+ * publish it. Producer: the oldest entry, NULL when it is empty; then take it.
+ */
+void *sodp_ring_post_slot(const struct sodp_ring *ring);
+void sodp_ring_post(struct sodp_ring *ring);
+const void *sodp_ring_oldest(const struct sodp_ring *ring);
+void sodp_ring_take(struct sodp_ring *ring);
 
 #endif

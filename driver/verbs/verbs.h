@@ -44,10 +44,17 @@ struct sodp_ah {
 	struct rdma_ah_attr attr; /* as created; without the GID entry */
 };
 
+/* A slot of a kernel user's completion queue; user space has the wc alone. */
+struct sodp_cqe {
+	struct ib_uverbs_wc wc; /* first */
+	struct ib_qp *qp;
+};
+
 struct sodp_cq {
 	struct ib_cq ibcq; /* first */
-	spinlock_t lock; /* bh; protects ring (as producer) to due */
+	spinlock_t lock; /* irq; protects ring to due */
 	struct sodp_ring ring;
+	bool user; /* whose consumer polls without the lock */
 	u8 notify; /* enum ib_cq_notify_flags armed, 0: not */
 	bool overflow; /* IB_EVENT_CQ_ERR was raised; nothing more is put */
 	unsigned int due; /* handler calls that notify_work still owes */
@@ -95,8 +102,8 @@ void sodp_ah_exit(void); /* module exit */
  * False: the CQ has overflowed; the CQ error event was raised and the caller
  * must move its QP to the error state.
  */
-bool sodp_cq_put(struct sodp_cq *cq, const struct ib_uverbs_wc *wc,
-		 bool solicited);
+bool sodp_cq_put(struct sodp_cq *cq, struct ib_qp *qp,
+		 const struct ib_uverbs_wc *wc, bool solicited);
 
 /* Module load and exit: the workqueue of completion handlers. */
 int sodp_cq_init(void);
@@ -172,6 +179,13 @@ int sodp_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 		   const struct ib_send_wr **bad);
 int sodp_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 		   const struct ib_recv_wr **bad);
+
+/* kernel.c: what the provider does for programs */
+int sodp_kernel_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
+			  const struct ib_send_wr **bad);
+int sodp_kernel_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
+			  const struct ib_recv_wr **bad);
+int sodp_poll_cq(struct ib_cq *ibcq, int n, struct ib_wc *wc);
 
 /* obs/sysfs.c */
 extern const struct attribute_group sodp_sysfs_group;

@@ -41,7 +41,7 @@ bool sodp_complete_send(struct sodp_qp *qp, const struct sodp_send_wqe *wqe,
 		.port_num = 1,
 	};
 
-	if (sodp_cq_put(qp->scq, &wc, status != IB_WC_SUCCESS))
+	if (sodp_cq_put(qp->scq, &qp->ibqp, &wc, status != IB_WC_SUCCESS))
 		return true;
 	sodp_qp_error(qp);
 	return false;

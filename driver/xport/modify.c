@@ -83,7 +83,7 @@ static enum ib_qp_type type_of(const struct sodp_qp *qp)
 	case SODP_SERVICE_UC:
 		return IB_QPT_UC;
 	case SODP_SERVICE_UD:
-		return IB_QPT_UD;
+		return qp->gsi ? IB_QPT_GSI : IB_QPT_UD;
 	case SODP_SERVICE_RC:
 	default:
 		return IB_QPT_RC;

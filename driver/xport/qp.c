@@ -39,15 +39,29 @@ void sodp_qp_table_exit(void)
 	xa_destroy(&table);
 }
 
+static struct sodp_qp *get(struct sodp_qp_handle *handle)
+{
+	if (handle && refcount_inc_not_zero(&handle->ref))
+		return handle->qp;
+	return NULL;
+}
+
 struct sodp_qp *sodp_qp_get(u32 qpn)
 {
-	struct sodp_qp_handle *handle;
-	struct sodp_qp *qp = NULL;
+	struct sodp_qp *qp;
 
 	rcu_read_lock();
-	handle = xa_load(&table, qpn);
-	if (handle && refcount_inc_not_zero(&handle->ref))
-		qp = handle->qp;
+	qp = get(xa_load(&table, qpn));
+	rcu_read_unlock();
+	return qp;
+}
+
+struct sodp_qp *sodp_qp_get_gsi(struct sodp_dev *dev)
+{
+	struct sodp_qp *qp;
+
+	rcu_read_lock();
+	qp = get(rcu_dereference(dev->gsi));
 	rcu_read_unlock();
 	return qp;
 }
@@ -63,7 +77,7 @@ void sodp_qp_put(struct sodp_qp *qp)
 static int alloc_qpn(struct sodp_qp *qp)
 {
 	struct sodp_qp_handle *handle;
-	int err;
+	int err = 0;
 
 	handle = kzalloc(sizeof(*handle), GFP_KERNEL_ACCOUNT);
 	if (!handle)
@@ -72,9 +86,12 @@ static int alloc_qpn(struct sodp_qp *qp)
 	handle->qp = qp;
 	qp->handle = handle;
 	/* The entry stays empty until all of the QP is made. */
-	err = xa_alloc_cyclic(&table, &qp->qpn, NULL,
-			      XA_LIMIT(FIRST_QPN, SODP_QPN_MASK), &next_qpn,
-			      GFP_KERNEL_ACCOUNT);
+	if (qp->gsi)
+		qp->qpn = SODP_GSI_QPN;
+	else
+		err = xa_alloc_cyclic(&table, &qp->qpn, NULL,
+				      XA_LIMIT(FIRST_QPN, SODP_QPN_MASK),
+				      &next_qpn, GFP_KERNEL_ACCOUNT);
 	if (err < 0) {
 		kfree(handle);
 		return err;
@@ -83,9 +100,21 @@ static int alloc_qpn(struct sodp_qp *qp)
 	return 0;
 }
 
+/* From now on packets can find it. Replaces the reserved entry. */
+static void publish(struct sodp_qp *qp)
+{
+	if (qp->gsi)
+		rcu_assign_pointer(qp->dev->gsi, qp->handle);
+	else
+		xa_store(&table, qp->qpn, qp->handle, GFP_KERNEL);
+}
+
 static void free_qpn(struct sodp_qp *qp)
 {
-	xa_erase(&table, qp->qpn);
+	if (qp->gsi)
+		RCU_INIT_POINTER(qp->dev->gsi, NULL);
+	else
+		xa_erase(&table, qp->qpn);
 	sodp_qp_put(qp);
 	/* Lookups in softirqs: each holds it for one bounded pass. */
 	wait_for_completion(&qp->released);
@@ -179,6 +208,7 @@ static int service_of(enum ib_qp_type type)
 	case IB_QPT_UC:
 		return SODP_SERVICE_UC;
 	case IB_QPT_UD:
+	case IB_QPT_GSI: /* ib_core's, one for each device */
 		return SODP_SERVICE_UD;
 	default:
 		return -EOPNOTSUPP;
@@ -194,10 +224,13 @@ static void init_fields(struct sodp_qp *qp, const struct ib_qp_init_attr *init,
 	qp->domain = to_sodp_pd(qp->ibqp.pd)->domain;
 	qp->sq_sig_all = init->sq_sig_type == IB_SIGNAL_ALL_WR;
 	qp->user = user;
+	qp->gsi = init->qp_type == IB_QPT_GSI;
 	qp->state = IB_QPS_RESET;
 	qp->mtu = 256; /* something, until modify says what */
 	mutex_init(&qp->mutex);
 	spin_lock_init(&qp->state_lock);
+	spin_lock_init(&qp->sq_lock);
+	spin_lock_init(&qp->rq_lock);
 	init_completion(&qp->released);
 	sodp_flow_init(&qp->flow);
 }
@@ -208,15 +241,13 @@ int sodp_qp_create(struct sodp_qp *qp, struct ib_qp_init_attr *init,
 {
 	int service, err;
 
-	if (!uctx)
-		return -EOPNOTSUPP; /* room for kernel users */
 	service = service_of(init->qp_type);
 	if (service < 0)
 		return service;
 	err = check_caps(init);
 	if (err)
 		return err;
-	init_fields(qp, init, true);
+	init_fields(qp, init, uctx);
 	qp->service = service;
 	err = create_rings(qp, &init->cap, uctx, sq_mi, rq_mi);
 	if (err)
@@ -229,8 +260,7 @@ int sodp_qp_create(struct sodp_qp *qp, struct ib_qp_init_attr *init,
 		goto free_sides;
 	get_caps(qp, &init->cap);
 	qp->attr.cap = init->cap;
-	/* From now on packets can find it. Replaces the reserved entry. */
-	xa_store(&table, qp->qpn, qp->handle, GFP_KERNEL);
+	publish(qp);
 	return 0;
 
 free_sides:
@@ -290,9 +320,19 @@ void sodp_qp_error(struct sodp_qp *qp)
 	sodp_side_kick(&qp->resp.side);
 }
 
+static void error_if_of_cq(struct sodp_qp *qp, const struct sodp_cq *cq)
+{
+	if (qp->scq == cq || qp->rcq == cq) {
+		sodp_qp_error(qp);
+		sodp_qp_event(qp, IB_EVENT_QP_FATAL);
+	}
+	sodp_qp_put(qp);
+}
+
 /* Process context: the CQ's error work. */
 void sodp_qp_error_all_of_cq(struct sodp_cq *cq)
 {
+	struct sodp_qp *gsi = sodp_qp_get_gsi(to_sodp_dev(cq->ibcq.device));
 	struct sodp_qp_handle *handle;
 	unsigned long qpn;
 
@@ -301,14 +341,12 @@ void sodp_qp_error_all_of_cq(struct sodp_cq *cq)
 		if (!refcount_inc_not_zero(&handle->ref))
 			continue;
 		rcu_read_unlock();
-		if (handle->qp->scq == cq || handle->qp->rcq == cq) {
-			sodp_qp_error(handle->qp);
-			sodp_qp_event(handle->qp, IB_EVENT_QP_FATAL);
-		}
-		sodp_qp_put(handle->qp);
+		error_if_of_cq(handle->qp, cq);
 		rcu_read_lock();
 	}
 	rcu_read_unlock();
+	if (gsi)
+		error_if_of_cq(gsi, cq);
 }
 
 /* --- packets --- */

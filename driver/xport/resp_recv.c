@@ -68,7 +68,7 @@ bool sodp_recv_complete(struct sodp_qp *qp, struct ib_uverbs_wc *wc,
 	resp->have_wqe = false;
 	resp->received = 0;
 	sodp_ring_release(&resp->ring, 1);
-	if (sodp_cq_put(qp->rcq, wc, solicited))
+	if (sodp_cq_put(qp->rcq, &qp->ibqp, wc, solicited))
 		return true;
 	sodp_qp_error(qp); /* class G */
 	return false;

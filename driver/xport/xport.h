@@ -323,6 +323,8 @@ struct sodp_qp {
 	enum sodp_service service;
 	bool sq_sig_all;
 	bool user; /* driven by a doorbell */
+	bool gsi; /* number 1, for management datagrams */
+	spinlock_t sq_lock, rq_lock; /* irq; kernel users that post */
 	u32 max_send_sge, max_recv_sge, max_inline;
 	struct sodp_cq *scq, *rcq;
 	struct sodp_req req;
@@ -364,6 +366,8 @@ void sodp_qp_destroy(struct sodp_qp *qp);
 
 /* Reference by number, module-wide unique. Any context up to softirq. */
 struct sodp_qp *sodp_qp_get(u32 qpn);
+/* The one of a device that management datagrams go to, or NULL. */
+struct sodp_qp *sodp_qp_get_gsi(struct sodp_dev *dev);
 void sodp_qp_put(struct sodp_qp *qp);
 int sodp_qp_table_init(void);
 void sodp_qp_table_exit(void);
