@@ -3,7 +3,6 @@
 #ifndef SODP_DEV_H
 #define SODP_DEV_H
 
-#include <linux/in6.h>
 #include <linux/netdevice.h>
 #include <linux/xarray.h>
 #include <rdma/ib_verbs.h>
@@ -27,6 +26,8 @@ enum {
 	SODP_GID_TABLE = 1024,
 	SODP_FAULT_HOLD_MS = 4, /* a fault slower than this is answered RNR */
 };
+
+struct in6_addr;
 
 struct sodp_dev {
 	struct ib_device ibdev; /* first */

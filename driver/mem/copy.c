@@ -84,10 +84,18 @@ static void assert_cannot_be_held_up(void)
 		WARN_ON_ONCE(!in_softirq());
 }
 
+/* Of a fast registration there is nothing to resolve: it has ended. */
+static enum sodp_mem_result missing(const struct sodp_region *region)
+{
+	return READ_ONCE(region->dead) || region->kind == SODP_MEM_FAST ?
+		       SODP_MEM_GONE :
+		       SODP_MEM_FAULT;
+}
+
 static enum sodp_mem_result touch_page(const struct transfer *t, touch_fn touch,
 				       void *arg)
 {
-	enum sodp_mem_result result = SODP_MEM_FAULT;
+	enum sodp_mem_result result;
 	atomic64_t *entry;
 	unsigned long pfn;
 	void *page;
@@ -95,7 +103,7 @@ static enum sodp_mem_result touch_page(const struct transfer *t, touch_fn touch,
 	entry = sodp_table_lookup(&t->region->table, t->index);
 	SODP_WIDEN(LEAF);
 	if (!entry || !sodp_entry_begin(entry, t->write, &pfn))
-		return READ_ONCE(t->region->dead) ? SODP_MEM_GONE : result;
+		return missing(t->region);
 
 	assert_cannot_be_held_up();
 	SODP_WIDEN(TRANSFER);
@@ -235,7 +243,7 @@ enum sodp_mem_result sodp_mem_probe(struct sodp_region *region, u64 iova,
 		/* The first byte asked for, or the start of a later page. */
 		offset = max(offset, index << PAGE_SHIFT);
 		*first = offset - (region->start & ~PAGE_MASK) + region->iova;
-		return SODP_MEM_FAULT;
+		return missing(region);
 	}
 	return SODP_MEM_OK;
 }

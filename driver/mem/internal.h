@@ -121,6 +121,7 @@ struct sodp_table {
 	unsigned long root; /* a slot like those in the nodes */
 	unsigned int levels;
 	spinlock_t *lock; /* of all changes */
+	bool keep; /* nodes that become empty stay */
 	unsigned long resident; /* PRESENT entries */
 	unsigned long nodes; /* pages that the table consists of */
 };
@@ -148,6 +149,7 @@ const atomic64_t *sodp_table_next_leaf(struct sodp_table *table, u64 *index,
 				       u64 last);
 bool sodp_table_sweep(struct sodp_table *table, u64 *index, u64 last,
 		      struct sodp_sweep *sweep);
+void sodp_table_keep(struct sodp_table *table, struct sodp_spares *spares);
 unsigned int sodp_table_take(struct sodp_table *table, u64 *index, u64 last,
 			     unsigned long *pfns, unsigned int max);
 bool sodp_table_young(struct sodp_table *table, u64 first, u64 last,
@@ -199,7 +201,7 @@ struct sodp_region {
 	u32 rights;
 	enum sodp_mem_kind kind;
 	bool implicit; /* the whole address space */
-	bool dead; /* written under table.lock */
+	bool dead; /* written under table.lock; fast: not registered */
 	u64 iova;
 	u64 length;
 	unsigned long start;
@@ -218,6 +220,12 @@ struct sodp_region {
 	atomic64_t faults_major;
 	atomic64_t faults_retried;
 	atomic64_t fence_waits;
+	bool gone; /* fast: deregistered; own_lock */
+	struct { /* fast: what is to be registered */
+		unsigned long *pfn;
+		u32 count;
+		u32 max;
+	} stage;
 	struct sodp_stream streams[SODP_STREAMS];
 	unsigned int turn; /* whose place a new stream takes */
 	atomic64_t protected; /* pages that fork made read-only */
@@ -296,6 +304,12 @@ void sodp_fault_detach(struct sodp_fault *fault);
 /* --- huge.c ------------------------------------------------------ */
 
 bool sodp_is_hugetlb(unsigned long start);
+
+/* --- fast.c ------------------------------------------------------ */
+
+int sodp_fast_init(struct sodp_region *region);
+void sodp_fast_take_down(struct sodp_region *region);
+void sodp_fast_free(struct sodp_region *region);
 
 /* --- pin.c ------------------------------------------------------- */
 

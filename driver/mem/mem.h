@@ -42,6 +42,7 @@ enum sodp_mem_kind {
 	SODP_MEM_PINNED,
 	SODP_MEM_ON_DEMAND,
 	SODP_MEM_ALL_LOCAL, /* get_dma_mr: kernel addresses; kernel users only */
+	SODP_MEM_FAST, /* fast registration; kernel users only */
 };
 
 enum sodp_mem_atomic_op {
@@ -95,6 +96,43 @@ struct sodp_region *sodp_region_register(struct sodp_mem_ctx *ctx,
  */
 struct sodp_region *sodp_region_register_kernel(struct sodp_mem *mem,
 						u32 domain, u32 rights);
+/* --- fast registration: kernel users' pages, entered by a work request ------ */
+
+enum {
+	SODP_FAST_PAGES = 512, /* of one region */
+};
+
+struct sodp_fast_attr {
+	u32 key; /* that of the region but for its low byte */
+	u32 rights; /* enum sodp_mem_right */
+	u64 iova;
+	u64 length; /* no more than the staged pages hold */
+};
+
+/* Process context. It has a key that is refused until it is registered. */
+struct sodp_region *sodp_region_alloc_fast(struct sodp_mem *mem, u32 domain,
+					   u32 max_pages);
+/*
+ * Which pages the next registration enters, in order: the addresses of pages in
+ * the kernel's linear mapping. The user serialises them with all below.
+ * -ENOMEM: more than max_pages, -EINVAL: no such address. Any context.
+ */
+void sodp_fast_stage_reset(struct sodp_region *region);
+int sodp_fast_stage(struct sodp_region *region, u64 addr);
+/*
+ * Any context up to softirq. -EINVAL: no such region in the domain, registered
+ * already, does not fit; -EBUSY: somebody still holds it, by an old key too:
+ * try again in a moment.
+ */
+int sodp_fast_register(struct sodp_mem *mem, u32 domain,
+		       const struct sodp_fast_attr *attr);
+/*
+ * After it returns @key is refused, no transfer is in flight by it and none
+ * will start. -EINVAL: @key is not registered in the domain, or not in this
+ * way. Up to softirq.
+ */
+int sodp_fast_invalidate(struct sodp_mem *mem, u32 domain, u32 key);
+
 /*
  * Deregister: after it returns the key is refused, no transfer is in flight
  * in the region and none will start. Never waits for a fault.

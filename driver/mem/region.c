@@ -104,6 +104,7 @@ static void free_region_work(struct work_struct *work)
 		sodp_mm_put(region->smm);
 	}
 	WARN_ON_ONCE(region->table.nodes);
+	sodp_fast_free(region);
 	sodp_mem_put(region->mem);
 	kmem_cache_free(region_cache, region);
 }
@@ -204,10 +205,18 @@ static struct sodp_region *find(struct sodp_mem *mem, u32 key)
 
 	rcu_read_lock();
 	region = xa_load(&mem->keys, key >> 8);
-	if (region && (region->key != key || !sodp_region_try_hold(region)))
+	if (region &&
+	    (READ_ONCE(region->key) != key || !sodp_region_try_hold(region)))
 		region = NULL;
 	rcu_read_unlock();
-	return region;
+	if (!region)
+		return NULL;
+	/* A fast registration changes while nobody holds it: pairs with fast.c */
+	smp_rmb();
+	if (READ_ONCE(region->key) == key)
+		return region;
+	sodp_region_put(region);
+	return NULL;
 }
 
 enum sodp_mem_result sodp_region_get(struct sodp_mem *mem, u32 key, u32 domain,
@@ -330,6 +339,8 @@ static int back(struct sodp_mem_ctx *ctx, struct sodp_region *region)
 		return sodp_pin(region);
 	case SODP_MEM_ON_DEMAND:
 		return attach(ctx, region);
+	case SODP_MEM_FAST:
+		return sodp_fast_init(region);
 	case SODP_MEM_ALL_LOCAL:
 		return 0;
 	}
@@ -371,7 +382,7 @@ put_region:
 struct sodp_region *sodp_region_register(struct sodp_mem_ctx *ctx,
 					 const struct sodp_region_attr *attr)
 {
-	if (attr->kind == SODP_MEM_ALL_LOCAL)
+	if (attr->kind == SODP_MEM_ALL_LOCAL || attr->kind == SODP_MEM_FAST)
 		return ERR_PTR(-EINVAL); /* not for user contexts */
 	return do_register(ctx->mem, ctx, attr);
 }
@@ -389,17 +400,38 @@ struct sodp_region *sodp_region_register_kernel(struct sodp_mem *mem,
 	return do_register(mem, NULL, &attr);
 }
 
+struct sodp_region *sodp_region_alloc_fast(struct sodp_mem *mem, u32 domain,
+					   u32 max_pages)
+{
+	const struct sodp_region_attr attr = {
+		.kind = SODP_MEM_FAST,
+		.length = (u64)max_pages << PAGE_SHIFT,
+		.domain = domain,
+	};
+
+	if (!max_pages)
+		return ERR_PTR(-EINVAL);
+	return do_register(mem, NULL, &attr);
+}
+
+/* From here on no install; see populate.c: install_pages(). */
+static void mark_dead(struct sodp_region *region)
+{
+	if (region->kind == SODP_MEM_FAST) {
+		sodp_fast_take_down(region);
+		return;
+	}
+	spin_lock(region->table.lock);
+	WRITE_ONCE(region->dead, true);
+	spin_unlock(region->table.lock);
+}
+
 static void take_down(struct sodp_region *region)
 {
 	struct sodp_sweep sweep = {};
 
 	xa_erase(&region->mem->keys, region->key >> 8);
-
-	/* From here on no install; see populate.c: install_pages(). */
-	spin_lock(region->table.lock);
-	WRITE_ONCE(region->dead, true);
-	spin_unlock(region->table.lock);
-
+	mark_dead(region);
 	switch (region->kind) {
 	case SODP_MEM_PINNED:
 		sodp_unpin(region);
@@ -411,6 +443,8 @@ static void take_down(struct sodp_region *region)
 		break;
 	case SODP_MEM_ALL_LOCAL:
 		synchronize_rcu(); /* pairs with copy.c: transfer_begin() */
+		break;
+	case SODP_MEM_FAST:
 		break;
 	}
 	sodp_region_put(region);

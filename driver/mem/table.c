@@ -50,6 +50,7 @@ void sodp_table_init(struct sodp_table *table, u64 npages, spinlock_t *lock)
 	table->lock = lock;
 	table->resident = 0;
 	table->nodes = 0;
+	table->keep = false;
 	while (table->levels < SODP_TABLE_MAX_LEVELS && npages &&
 	       (npages - 1) >> shift_of(table->levels + 1))
 		table->levels++;
@@ -154,6 +155,8 @@ static unsigned int unlink_empty(struct sodp_table *table, struct descent *way)
 	unsigned int level, freed = 0;
 	unsigned long node;
 
+	if (table->keep)
+		return 0;
 	for (level = 1; level <= table->levels; level++) {
 		unsigned long *slot = way->at[level];
 
@@ -210,6 +213,15 @@ static bool set_entry(atomic64_t *entry, unsigned long pfn, bool write)
 	if (!WARN_ON_ONCE((old & SODP_ENTRY_PFN) != pfn))
 		atomic64_fetch_or(new, entry);
 	return false;
+}
+
+/* A table of one leaf, which is linked now and stays: takes one spare. */
+void sodp_table_keep(struct sodp_table *table, struct sodp_spares *spares)
+{
+	lockdep_assert_held(table->lock);
+	WARN_ON_ONCE(table->levels != 1 || table->root);
+	table->keep = true;
+	link_node(table, &table->root, NULL, spares);
 }
 
 /*

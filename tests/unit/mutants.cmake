@@ -26,4 +26,5 @@ endfunction()
 mem_mutant(t_fence no_invalidate late_invalidation no_drain drain_skip_cleared no_recheck log_only_overlap leaf_free_early
 	dirty_early dirty_late no_preempt_off)
 mem_mutant(t_random no_invalidate dirty_late)
+mem_mutant(t_fast bounds_off_by_one stale_key)
 mem_mutant(t_region bounds_off_by_one stale_key)

@@ -318,6 +318,8 @@ static void test_all_local(void **state)
 	struct sodp_region *r;
 
 	r = reg_at(bed, 0, U64_MAX, 0, RW, SODP_MEM_ALL_LOCAL);
+	assert_int_equal(PTR_ERR(r), -EINVAL); /* not for a program */
+	r = sodp_region_register_kernel(bed->mem, 1, RW);
 	assert_false(IS_ERR(r));
 	memset(back, 3, sizeof(back));
 	assert_int_equal(transfer(r, (uintptr_t)buf, back, 9000, true),

@@ -88,6 +88,13 @@ struct sodp_dev *sodp_dev_by_netdev(struct net_device *ndev)
 	return ndev == &netdev ? &rc_dev : NULL;
 }
 
+/* The only one. */
+struct sodp_dev *sodp_dev_by_addr(struct net *net, struct net_device *in,
+				  const struct in6_addr *daddr)
+{
+	return &rc_dev;
+}
+
 /* --- the device --------------------------------------------------- */
 
 void rc_up(void)

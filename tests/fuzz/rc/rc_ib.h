@@ -24,6 +24,7 @@ enum ib_qp_state {
 };
 
 enum ib_qp_type {
+	IB_QPT_GSI = 1,
 	IB_QPT_RC = IB_UVERBS_QPT_RC,
 	IB_QPT_UC = IB_UVERBS_QPT_UC,
 	IB_QPT_UD = IB_UVERBS_QPT_UD,
@@ -304,6 +305,7 @@ struct ib_port_attr;
 struct ib_port_immutable;
 struct ib_device_ops;
 struct ib_sge;
+struct ib_wc;
 struct ib_send_wr;
 struct ib_recv_wr;
 struct uverbs_attr_bundle;

@@ -36,6 +36,9 @@
 
 #define WARN_ON(cond)		  WARN_ON_ONCE(cond)
 #define RCU_LOCKDEP_WARN(c, s)	  WARN_ON_ONCE(c)
+#define rcu_dereference(p)	  __atomic_load_n(&(p), __ATOMIC_ACQUIRE)
+#define rcu_assign_pointer(p, v)  __atomic_store_n(&(p), (v), __ATOMIC_RELEASE)
+#define RCU_INIT_POINTER(p, v)	  ((void)((p) = (v)))
 #define rcu_read_lock_held()	  (shim.rcu > 0)
 #define lockdep_assert_once(cond) WARN_ON_ONCE(!(cond))
 #define BUILD_BUG_ON(cond)	  _Static_assert(!(cond), #cond)

@@ -109,6 +109,7 @@ struct page *pfn_to_page(unsigned long pfn);
 unsigned long page_to_pfn(const struct page *page);
 void *shim_page_data(const struct page *page);
 struct page *virt_to_page(const void *addr);
+bool virt_addr_valid(const void *addr);
 struct page *shim_alloc_frame(void);
 unsigned int shim_frames_used(void);
 void shim_get_page(struct page *page);

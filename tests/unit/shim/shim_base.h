@@ -213,8 +213,18 @@ typedef struct {
 	int n;
 } refcount_t;
 
-#define refcount_set(r, v) __atomic_store_n(&(r)->n, (v), __ATOMIC_RELAXED)
-#define refcount_read(r)   __atomic_load_n(&(r)->n, __ATOMIC_RELAXED)
+#define refcount_set(r, v) __atomic_store_n(&(r)->n, (v), __ATOMIC_RELEASE)
+/* The refcounts' own atomics order more here. */
+#define smp_rmb() ((void)0)
+#define smp_wmb() ((void)0)
+#define refcount_dec_if_one(r)                                        \
+	({                                                            \
+		int one_ = 1;                                         \
+		__atomic_compare_exchange_n(&(r)->n, &one_, 0, false, \
+					    __ATOMIC_SEQ_CST,         \
+					    __ATOMIC_SEQ_CST);        \
+	})
+#define refcount_read(r) __atomic_load_n(&(r)->n, __ATOMIC_RELAXED)
 
 static inline void refcount_inc(refcount_t *r)
 {
@@ -383,6 +393,7 @@ typedef unsigned int gfp_t;
 extern int shim_alloc_budget;
 
 void *kzalloc(size_t size, gfp_t gfp);
+#define kcalloc(n, size, gfp) kzalloc((n) * (size), gfp)
 void kfree(void *p);
 #define kfree_rcu(p, member) shim_kfree_rcu((p), &(p)->member)
 void shim_kfree_rcu(void *p, struct rcu_head *head);

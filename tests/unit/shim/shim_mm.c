@@ -51,6 +51,12 @@ void *shim_page_data(const struct page *page)
 	return frame_data + (page - frames) * PAGE_SIZE;
 }
 
+bool virt_addr_valid(const void *addr)
+{
+	return frame_data && (const u8 *)addr >= frame_data &&
+	       (const u8 *)addr < frame_data + SHIM_FRAMES * PAGE_SIZE;
+}
+
 struct page *virt_to_page(const void *addr)
 {
 	return &frames[((const u8 *)addr - frame_data) / PAGE_SIZE];
