@@ -24,6 +24,13 @@ static void put_remote(const struct ib_send_wr *wr, bool ud,
 		to->wr.rdma.remote_addr = rdma_wr(wr)->remote_addr;
 		to->wr.rdma.rkey = rdma_wr(wr)->rkey;
 		break;
+	case IB_WR_REG_MR:
+		/* Rights in our own terms: nobody but wqe.c reads them. */
+		to->wr.mw.rkey = reg_wr(wr)->key;
+		to->wr.mw.access = sodp_mr_rights(reg_wr(wr)->access);
+		to->wr.mw.addr = reg_wr(wr)->mr->iova;
+		to->wr.mw.length = reg_wr(wr)->mr->length;
+		break;
 	case IB_WR_ATOMIC_CMP_AND_SWP:
 	case IB_WR_ATOMIC_FETCH_AND_ADD:
 		to->wr.atomic.remote_addr = atomic_wr(wr)->remote_addr;

@@ -11,11 +11,10 @@ enum {
 	KNOWN_ACCESS = IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE |
 		       IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC |
 		       IB_ACCESS_ON_DEMAND | IB_ACCESS_HUGETLB,
-	ODP_ACCESS = IB_ACCESS_ON_DEMAND | IB_ACCESS_HUGETLB,
 	NEED_LOCAL_WRITE = IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC,
 };
 
-static u32 to_rights(int access)
+u32 sodp_mr_rights(int access)
 {
 	u32 rights = 0;
 
@@ -62,7 +61,7 @@ static struct sodp_region *register_region(struct ib_pd *ibpd, u64 start,
 		.start = start,
 		.length = length,
 		.iova = iova,
-		.rights = to_rights(access),
+		.rights = sodp_mr_rights(access),
 		.domain = to_sodp_pd(ibpd)->domain,
 		.huge = access & IB_ACCESS_HUGETLB &&
 			access & IB_ACCESS_ON_DEMAND,
@@ -76,7 +75,7 @@ static struct sodp_region *register_region(struct ib_pd *ibpd, u64 start,
 }
 
 /* Who looks without being held off by uverbs: under RCU. */
-static void set_region(struct sodp_mr *mr, struct sodp_region *region)
+void sodp_mr_set_region(struct sodp_mr *mr, struct sodp_region *region)
 {
 	rcu_assign_pointer(mr->region, region);
 	mr->ibmr.lkey = sodp_region_key(region);
@@ -121,37 +120,13 @@ struct ib_mr *sodp_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
 		goto err;
 	mr->access = access;
 	mr->start = start;
-	set_region(mr, region);
+	sodp_mr_set_region(mr, region);
 	return &mr->ibmr;
 
 err:
 	kfree(mr);
 	atomic_dec(&dev->num_mr);
 	return ERR_CAST(region);
-}
-
-struct ib_mr *sodp_get_dma_mr(struct ib_pd *ibpd, int access)
-{
-	struct sodp_dev *dev = to_sodp_dev(ibpd->device);
-	struct sodp_region *region = ERR_PTR(-ENOMEM);
-	struct sodp_mr *mr;
-
-	if (access & ~(KNOWN_ACCESS & ~ODP_ACCESS) & ~IB_ACCESS_OPTIONAL)
-		return ERR_PTR(-EOPNOTSUPP);
-	if (!atomic_add_unless(&dev->num_mr, 1, SODP_MAX_MR))
-		return ERR_PTR(-ENOMEM);
-	mr = kzalloc(sizeof(*mr), GFP_KERNEL);
-	if (mr)
-		region = sodp_region_register_kernel(
-			dev->mem, to_sodp_pd(ibpd)->domain, to_rights(access));
-	if (IS_ERR(region)) {
-		kfree(mr);
-		atomic_dec(&dev->num_mr);
-		return ERR_CAST(region);
-	}
-	mr->access = access;
-	set_region(mr, region);
-	return &mr->ibmr;
 }
 
 /*
@@ -181,7 +156,7 @@ struct ib_mr *sodp_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 		return ERR_CAST(new);
 	mr->access = access;
 	mr->start = start;
-	set_region(mr, new);
+	sodp_mr_set_region(mr, new);
 	sodp_region_deregister(old);
 	return NULL; /* the same object */
 }

@@ -40,6 +40,8 @@ const struct ib_device_ops sodp_dev_ops = {
 	.query_ah = sodp_query_ah,
 
 	.get_dma_mr = sodp_get_dma_mr,
+	.alloc_mr = sodp_alloc_mr,
+	.map_mr_sg = sodp_map_mr_sg,
 	.reg_user_mr = sodp_reg_user_mr,
 	.rereg_user_mr = sodp_rereg_user_mr,
 	.dereg_mr = sodp_dereg_mr,

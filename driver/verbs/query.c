@@ -39,7 +39,9 @@ int sodp_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 		.device_cap_flags = IB_DEVICE_RC_RNR_NAK_GEN |
 				    IB_DEVICE_PORT_ACTIVE_EVENT |
 				    IB_DEVICE_SYS_IMAGE_GUID |
-				    IB_DEVICE_CURR_QP_STATE_MOD,
+				    IB_DEVICE_CURR_QP_STATE_MOD |
+				    IB_DEVICE_MEM_MGT_EXTENSIONS,
+		.max_fast_reg_page_list_len = SODP_FAST_PAGES,
 		.kernel_cap_flags = IBK_ON_DEMAND_PAGING |
 				    IBK_ALLOW_USER_UNREG,
 		.odp_caps = {

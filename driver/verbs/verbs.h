@@ -134,7 +134,6 @@ int sodp_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
 int sodp_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
 
 /* mr.c */
-struct ib_mr *sodp_get_dma_mr(struct ib_pd *ibpd, int access);
 struct ib_mr *sodp_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
 			       u64 iova, int access, SODP_REG_MR_ARGS(udata));
 struct ib_mr *sodp_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
@@ -186,6 +185,16 @@ int sodp_kernel_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 int sodp_kernel_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 			  const struct ib_recv_wr **bad);
 int sodp_poll_cq(struct ib_cq *ibcq, int n, struct ib_wc *wc);
+
+/* kernel_mr.c */
+struct ib_mr *sodp_get_dma_mr(struct ib_pd *ibpd, int access);
+struct ib_mr *sodp_alloc_mr(struct ib_pd *ibpd, enum ib_mr_type type,
+			    u32 max_num_sg);
+int sodp_map_mr_sg(struct ib_mr *ibmr, struct scatterlist *sg, int sg_nents,
+		   unsigned int *sg_offset);
+/* mr.c, for it */
+u32 sodp_mr_rights(int access);
+void sodp_mr_set_region(struct sodp_mr *mr, struct sodp_region *region);
 
 /* obs/sysfs.c */
 extern const struct attribute_group sodp_sysfs_group;

@@ -39,6 +39,8 @@ enum sodp_opcode {
 	SODP_RC_ATOMIC_ACK = 0x12,
 	SODP_RC_CMP_SWAP = 0x13,
 	SODP_RC_FETCH_ADD = 0x14,
+	SODP_RC_SEND_LAST_INV = 0x16,
+	SODP_RC_SEND_ONLY_INV = 0x17,
 };
 
 enum sodp_opcode_flag {

@@ -73,7 +73,7 @@ struct sodp_pkt {
 		u64 compare; /* AtomicETH */
 		struct {
 			__be32 imm; /* ImmDt, as on the wire */
-			u32 inv_rkey; /* IETH: room for invalidate */
+			u32 inv_rkey; /* IETH */
 		};
 	};
 };

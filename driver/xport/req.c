@@ -182,6 +182,8 @@ static u8 data_opcode(const struct sodp_send_wqe *wqe, bool first, bool last)
 		     wqe->opcode == IB_WR_RDMA_WRITE_WITH_IMM;
 	u8 opcode = write ? SODP_RC_WRITE_FIRST : SODP_RC_SEND_FIRST;
 
+	if (last && wqe->opcode == IB_WR_SEND_WITH_INV)
+		return first ? SODP_RC_SEND_ONLY_INV : SODP_RC_SEND_LAST_INV;
 	/* FIRST, MIDDLE, LAST, LAST_IMM, ONLY, ONLY_IMM */
 	if (!last)
 		return opcode + !first;
@@ -267,8 +269,10 @@ static bool send_data(struct sodp_qp *qp, struct sodp_send_wqe *wqe,
 		pkt.rkey = wqe->rkey;
 		pkt.dma_len = wqe->length;
 	}
-	if (last)
+	if (last) {
 		pkt.imm = wqe->imm;
+		pkt.inv_rkey = wqe->inv_rkey;
+	}
 	pkt.ack_req = sodp_qp_is_rc(qp) && want_ack(req, last);
 
 	skb = sodp_pkt_alloc(qp, &pkt, n, &payload);
@@ -410,6 +414,11 @@ static bool send_loop(struct sodp_qp *qp)
 			return false;
 		if (budget.packets-- <= 0 || budget.bytes <= 0)
 			return true;
+		if (sodp_wqe_is_local(wqe)) {
+			if (!sodp_req_local(qp, wqe))
+				return false;
+			continue;
+		}
 		give_psn(qp, wqe);
 		if (sodp_wqe_needs_response(wqe))
 			more = send_request(qp, wqe);

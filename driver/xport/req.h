@@ -49,6 +49,12 @@ static inline bool sodp_wqe_needs_response(const struct sodp_send_wqe *wqe)
 	return sodp_wqe_is_read(wqe) || sodp_wqe_is_atomic(wqe);
 }
 
+/* Keys alone: no packet, no PSN. */
+static inline bool sodp_wqe_is_local(const struct sodp_send_wqe *wqe)
+{
+	return wqe->opcode == IB_WR_LOCAL_INV || wqe->opcode == IB_WR_REG_MR;
+}
+
 static inline bool sodp_req_parked(const struct sodp_req *req)
 {
 	return req->park.fault || req->park.retry;
@@ -67,6 +73,11 @@ static inline u32 sodp_read_end(const struct sodp_send_wqe *wqe, u32 off)
 /* Copy a slot of the shared ring once and validate: wqe->status. */
 void sodp_wqe_load(const struct sodp_qp *qp, const void *slot,
 		   struct sodp_send_wqe *wqe);
+
+/* --- local.c --- */
+
+/* Carry out a local operation whose turn it is. False: not now. */
+bool sodp_req_local(struct sodp_qp *qp, struct sodp_send_wqe *wqe);
 
 /* --- req.c --- */
 

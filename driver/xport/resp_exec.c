@@ -6,6 +6,10 @@
  */
 #include "xport/resp.h"
 
+enum {
+	USER_WC_WITH_INV = 1 << 3, /* IBV_WC_WITH_INV: not the kernel's bit */
+};
+
 void sodp_resp_accept(struct sodp_qp *qp, const struct sodp_pkt *pkt, u32 n)
 {
 	u32 flags = sodp_opcode(pkt->opcode)->flags;
@@ -58,6 +62,11 @@ static enum sodp_verdict tell_receiver(struct sodp_qp *qp,
 		wc.wc_flags = IB_WC_WITH_IMM;
 		wc.ex.imm_data = pkt->imm;
 	}
+	if (sodp_opcode(pkt->opcode)->flags & SODP_HAS_IETH) {
+		wc.wc_flags = qp->user ? USER_WC_WITH_INV :
+					 IB_WC_WITH_INVALIDATE;
+		wc.ex.invalidate_rkey = pkt->inv_rkey;
+	}
 	return sodp_recv_complete(qp, &wc, pkt->solicited) ? SODP_NEXT :
 							     SODP_STOP;
 }
@@ -107,6 +116,10 @@ enum sodp_verdict sodp_resp_send(struct sodp_qp *qp, const struct sk_buff *skb)
 		return sodp_resp_fail(qp, pkt->psn, SODP_NAK_REM_OP,
 				      IB_WC_LOC_PROT_ERR);
 	}
+	/* Before the receiver is told, who may trust that the key is gone. */
+	if (flags & SODP_HAS_IETH &&
+	    sodp_fast_invalidate(qp->dev->mem, qp->domain, pkt->inv_rkey))
+		return sodp_resp_denied(qp, pkt->psn);
 	resp->received += pkt->payload_len;
 	sodp_resp_accept(qp, pkt, 1);
 	if (flags & SODP_IS_LAST)

@@ -19,7 +19,11 @@ static bool known_opcode(const struct sodp_qp *qp, u32 opcode)
 	case IB_WR_RDMA_READ:
 	case IB_WR_ATOMIC_CMP_AND_SWP:
 	case IB_WR_ATOMIC_FETCH_AND_ADD:
+	case IB_WR_SEND_WITH_INV:
+	case IB_WR_LOCAL_INV:
 		return sodp_qp_is_rc(qp);
+	case IB_WR_REG_MR:
+		return sodp_qp_is_rc(qp) && !qp->user;
 	default:
 		return false;
 	}
@@ -84,6 +88,14 @@ static void load_remote(const struct sodp_qp *qp, const struct rxe_send_wr *wr,
 		wqe->ah_number = wr->wr.ud.ah_num;
 		wqe->remote_qpn = wr->wr.ud.remote_qpn & SODP_QPN_MASK;
 		wqe->remote_qkey = wr->wr.ud.remote_qkey;
+	} else if (wqe->opcode == IB_WR_REG_MR) {
+		/* A kernel user's: verbs/kernel.c wrote it. */
+		wqe->reg = (struct sodp_fast_attr){
+			.key = wr->wr.mw.rkey,
+			.rights = wr->wr.mw.access,
+			.iova = wr->wr.mw.addr,
+			.length = wr->wr.mw.length,
+		};
 	} else if (sodp_wqe_is_atomic(wqe)) {
 		wqe->remote_addr = wr->wr.atomic.remote_addr;
 		wqe->rkey = wr->wr.atomic.rkey;
@@ -109,10 +121,13 @@ void sodp_wqe_load(const struct sodp_qp *qp, const void *slot,
 	wqe->opcode = raw.wr.opcode;
 	wqe->send_flags = raw.wr.send_flags;
 	wqe->imm = raw.wr.ex.imm_data;
+	wqe->inv_rkey = raw.wr.ex.invalidate_rkey;
 	load_remote(qp, &raw.wr, wqe);
 
 	if (!known_opcode(qp, wqe->opcode))
 		status = IB_WC_LOC_QP_OP_ERR;
+	else if (sodp_wqe_is_local(wqe))
+		status = IB_WC_SUCCESS; /* no data */
 	else if (wqe->send_flags & IB_SEND_INLINE)
 		status = load_inline(qp, slot, raw.dma.length, wqe);
 	else

@@ -160,7 +160,9 @@ struct sodp_send_wqe {
 	u32 opcode; /* enum ib_wr_opcode */
 	u32 send_flags; /* enum ib_send_flags */
 	__be32 imm;
+	u32 inv_rkey; /* SEND with invalidate, local invalidate */
 	union {
+		struct sodp_fast_attr reg; /* fast registration */
 		struct {
 			u32 rkey;
 			u64 remote_addr;
@@ -177,7 +179,7 @@ struct sodp_send_wqe {
 	u32 first_psn; /* valid once it was sent from */
 	u32 last_psn;
 	u8 num_sge;
-	bool has_psn;
+	bool has_psn; /* a local operation: it was carried out */
 	int status; /* enum ib_wc_status found at validation; 0: good */
 	union { /* room behind the struct: max_sge or max_inline */
 		DECLARE_FLEX_ARRAY(struct sodp_sge, sge);

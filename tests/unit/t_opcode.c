@@ -36,6 +36,8 @@ static const struct {
 	{ 0x12, "ATOMIC_ACK", 24, 'r', "only", false },
 	{ 0x13, "CMP_SWAP", 40, 'q', "only", false },
 	{ 0x14, "FETCH_ADD", 40, 'q', "only", false },
+	{ 0x16, "SEND_LAST_INV", 16, 'q', "last", true },
+	{ 0x17, "SEND_ONLY_INV", 16, 'q', "only", true },
 	{ 0x20, "UC_SEND_FIRST", 12, 'q', "first", true },
 	{ 0x21, "UC_SEND_MIDDLE", 12, 'q', "middle", true },
 	{ 0x22, "UC_SEND_LAST", 12, 'q', "last", true },
@@ -110,6 +112,8 @@ static void test_unknown(void **state)
 {
 	(void)state;
 	for (u32 op = 0x15; op < 256; op++) {
+		if (op == 0x16 || op == 0x17)
+			continue; /* SEND with invalidate */
 		if (op >= 0x20 && op <= 0x2b)
 			continue; /* UC */
 		if (op == 0x64 || op == 0x65)

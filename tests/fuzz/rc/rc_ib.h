@@ -43,6 +43,9 @@ enum ib_wr_opcode {
 	IB_WR_RDMA_READ = IB_UVERBS_WR_RDMA_READ,
 	IB_WR_ATOMIC_CMP_AND_SWP = IB_UVERBS_WR_ATOMIC_CMP_AND_SWP,
 	IB_WR_ATOMIC_FETCH_AND_ADD = IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD,
+	IB_WR_LOCAL_INV = IB_UVERBS_WR_LOCAL_INV,
+	IB_WR_SEND_WITH_INV = IB_UVERBS_WR_SEND_WITH_INV,
+	IB_WR_REG_MR = 0x20,
 };
 
 enum ib_send_flags {
@@ -84,13 +87,20 @@ enum ib_wc_opcode {
 	IB_WC_RDMA_READ = IB_UVERBS_WC_RDMA_READ,
 	IB_WC_COMP_SWAP = IB_UVERBS_WC_COMP_SWAP,
 	IB_WC_FETCH_ADD = IB_UVERBS_WC_FETCH_ADD,
+	IB_WC_LOCAL_INV = IB_UVERBS_WC_LOCAL_INV,
+	IB_WC_REG_MR = 9,
 	IB_WC_RECV = 1 << 7,
 	IB_WC_RECV_RDMA_WITH_IMM,
+};
+
+enum ib_mr_type {
+	IB_MR_TYPE_MEM_REG,
 };
 
 enum ib_wc_flags {
 	IB_WC_GRH = 1,
 	IB_WC_WITH_IMM = 1 << 1,
+	IB_WC_WITH_INVALIDATE = 1 << 2,
 };
 
 enum ib_event_type {
@@ -307,6 +317,7 @@ struct ib_device_ops;
 struct ib_sge;
 struct ib_wc;
 struct ib_send_wr;
+struct scatterlist;
 struct ib_recv_wr;
 struct uverbs_attr_bundle;
 struct rdma_hw_stats;
