@@ -40,7 +40,7 @@ programs() {
 sd_dummy d0
 sd_link sodp0 d0
 programs '' '' 10.9.0.1
-[ "$(sd_counter sodp0 drop_qpn)" = 0 ] || sd_fail "packets for no queue pair: $(sd_counters sodp0)"
+[ "$(sd_counter sodp0 drop_bad_qkey)" = 0 ] || sd_fail "management datagrams refused: $(sd_counters sodp0)"
 rdma link del sodp0
 
 sd_veth_pair rxe softodp
