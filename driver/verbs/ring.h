@@ -97,4 +97,14 @@ void sodp_ring_post(struct sodp_ring *ring);
 const void *sodp_ring_oldest(const struct sodp_ring *ring);
 void sodp_ring_take(struct sodp_ring *ring);
 
+/*
+ * What the provider does in a program, for kernel users; the caller serialises.
+ * Consumer: the slot of the next entry to post, NULL when it is full; then
+ * publish it. Producer: the oldest entry, NULL when it is empty; then take it.
+ */
+void *sodp_ring_post_slot(const struct sodp_ring *ring);
+void sodp_ring_post(struct sodp_ring *ring);
+const void *sodp_ring_oldest(const struct sodp_ring *ring);
+void sodp_ring_take(struct sodp_ring *ring);
+
 #endif
