@@ -34,6 +34,9 @@ esac
 mkdir -p "$out"
 out=$(cd "$out" && pwd -P)
 [ -e "$SD_ROOT/driver/Kbuild" ] || die "there is no driver/Kbuild"
+# Two must not build the same one; whoever comes second finds it done.
+exec {lock}>"${out%/}.lock"
+flock "$lock"
 
 # Objects are kept, for a quick rebuild; sources that went away go away here too.
 rsync -a --delete --filter='P *.o' --filter='P .*' --filter='P *.ko' --filter='P *.mod' --filter='P *.mod.c' \

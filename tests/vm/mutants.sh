@@ -10,7 +10,8 @@ So is a test that fails without a mutant, on the same module.
 Usage: tests/vm/mutants.sh [OPTION]... [NAME]...      (a name may be a pattern; without one: every mutant)
 
   --repeat N    each so many times; the median of the times is printed
-  --short       only the fast ones, for everyday use
+  --short       only the fast ones, for everyday use, and all in one guest
+  --build       only builds the modules
   --kernel K    only those that are looked for on this kernel
   --control     only the runs without a mutant
   --list        the table: mutant, kernel, widen, seconds for a test, tests
@@ -47,16 +48,18 @@ never_young          stock  0              20  stress:young
 no_cpu_patience      stock  0              20  reliability:busy
 END
 }
-SHORT='late_invalidation stale_key'
+# The second may spoil memory: nothing comes after it.
+SHORT='stale_key late_invalidation'
 
 modules=${SD_MUTANT_MODULES:-$SD_BUILD/mutants}
-repeat=1 wanted=() kernel='' control='' short=''
+repeat=1 wanted=() kernel='' control='' short='' only_build=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--repeat) repeat=${2:?--repeat needs a number}; shift ;;
 	--only) wanted+=("${2:?--only needs a name}"); shift ;;
 	--kernel) kernel=${2:?--kernel needs a name}; shift ;;
 	--short) short=1 ;;
+	--build) only_build=1 ;;
 	--control) control=1 ;;
 	--list) table; exit 0 ;;
 	-h | --help) usage; exit 0 ;;
@@ -102,26 +105,36 @@ build() {
 		die "the module with mutants does not build for $1; see $SD_BUILD/logs/mutants/build-$1.log"
 }
 
-# guest LOG KERNEL MUTANT WIDEN SECONDS TEST...: sets RESULT to noticed, missed, or broken (it did not work at all), MS, BY.
+# guest LOG KERNEL MUTANT WIDEN SECONDS TEST...: sets for MUTANT, and each that a mutant=NAME among the tests loads,
+# RESULT[NAME] to noticed, missed, or broken (it did not work at all), MS[NAME], BY[NAME], SKIPPED[NAME].
+declare -A RESULT MS BY SKIPPED
 guest() {
-	local log=$1 on=$2 mutant=$3 widen=$4 seconds=$5 line rest rc=0 started='' running='' test tests=0
+	local log=$1 on=$2 name=$3 mutant=$3 widen=$4 seconds=$5 line rest rc started='' running='' test tests=0
 	shift 5
-	for test in "$@"; do
-		[[ $test == widen=* ]] || tests=$((tests + 1))
-	done
 	mkdir -p "$log"
-	RESULT=broken MS=0 BY='' SKIPPED='' LOG=$log
+	for line in "mutant=$name" "$@"; do
+		[[ $line != mutant=* ]] || RESULT[${line#*=}]=broken MS[${line#*=}]=0 BY[${line#*=}]='' SKIPPED[${line#*=}]=''
+	done
+	tests=$(tests_of "$name" "mutant=$name" "$@")
+	LOG=$log
 	while IFS= read -r line; do
 		case $line in
+		'mutant loaded '*)
+			name=${line#mutant loaded }
+			tests=$(tests_of "$name" "$@")
+			;;
 		'mutant start '*)
 			running=${line#mutant start }
 			started=${EPOCHREALTIME/./}
 			;;
-		'mutant skipped '*) SKIPPED+=" ${line#mutant skipped };" ;;
-		'mutant missed '*) tests=$((tests - 1)) running='' ;;
+		'mutant skipped '*) SKIPPED[$name]+=" ${line#mutant skipped };" ;;
+		'mutant missed '*)
+			tests=$((tests - 1)) running=''
+			[ "$tests" != 0 ] || RESULT[$name]=missed
+			;;
 		'mutant noticed '*)
-			read -r _ _ test MS rest <<<"$line"
-			RESULT=noticed BY="$test ($rest)" running=''
+			read -r _ _ test MS[$name] rest <<<"$line"
+			RESULT[$name]=noticed BY[$name]="$test ($rest)" running=''
 			;;
 		esac
 	done < <(
@@ -134,17 +147,32 @@ guest() {
 	rc=$(<"$log/status")
 	if [ -n "$running" ]; then
 		# The kernel did not live to say it in the guest. Without a word of its own that may be anything: no verdict.
-		MS=$(((${EPOCHREALTIME/./} - started) / 1000))
-		BY=$(. "$SD_VM/check.sh" && grep -oE "($CHECK_BAD).*" "$log/guest/console.log" | head -n 1 | cut -c1-100) || true
-		[ -z "$BY" ] || RESULT=noticed BY="$running (the guest ended in it: $BY)"
-	elif [ "$RESULT" != noticed ] && [ "$tests" = 0 ] && [ "$rc" = 0 ]; then
-		RESULT=missed
-		# Said by the kernel when all was over.
-		if grep -q '^dirty ' "$log/guest/report.log"; then
-			RESULT=noticed MS=$(((${EPOCHREALTIME/./} - started) / 1000))
-			BY="the kernel, in the end: $(sed -n 's/^dirty //p' "$log/guest/report.log" | head -n 1)"
+		MS[$name]=$(((${EPOCHREALTIME/./} - started) / 1000))
+		rest=$(. "$SD_VM/check.sh" && grep -oE "($CHECK_BAD).*" "$log/guest/console.log" | head -n 1 | cut -c1-100) || true
+		[ -z "$rest" ] || RESULT[$name]=noticed BY[$name]="$running (the guest ended in it: $rest)"
+	elif [ "${RESULT[$name]}" = missed ]; then
+		# Or it was said by the kernel when all was over.
+		if [ "$rc" != 0 ]; then
+			RESULT[$name]=broken
+		elif grep -q '^dirty ' "$log/guest/report.log"; then
+			RESULT[$name]=noticed MS[$name]=$(((${EPOCHREALTIME/./} - started) / 1000))
+			BY[$name]="the kernel, in the end: $(sed -n 's/^dirty //p' "$log/guest/report.log" | head -n 1)"
 		fi
 	fi
+}
+
+# tests_of MUTANT WORD...: how many tests it has among the words, after its mutant=.
+tests_of() {
+	local wanted=mutant=$1 word n=0 here=''
+	shift
+	for word in "$@"; do
+		case $word in
+		mutant=*) here=$([ "$word" != "$wanted" ] || echo 1) ;;
+		widen=*) ;;
+		*) n=$((n + ${here:-0})) ;;
+		esac
+	done
+	echo "$n"
 }
 
 seconds_of() { printf '%d.%d' $(($1 / 1000)) $(($1 % 1000 / 100)); }
@@ -156,13 +184,13 @@ look_for() {
 	for ((i = 1; i <= repeat; i++)); do
 		say "mutant $name on $on$([ "$repeat" = 1 ] || echo ", $i of $repeat"): ${*:3}"
 		guest "$SD_BUILD/logs/mutants/$name-$on-$i" "$on" "$name" "$@"
-		if [ "$RESULT" = noticed ]; then
-			caught=$((caught + 1)) by=$BY
-			times+=("$MS")
-			note "noticed after $(seconds_of "$MS") s by $BY"
+		if [ "${RESULT[$name]}" = noticed ]; then
+			caught=$((caught + 1)) by=${BY[$name]}
+			times+=("${MS[$name]}")
+			note "noticed after $(seconds_of "${MS[$name]}") s by $by"
 		else
-			note "$RESULT${SKIPPED:+, skipped:$SKIPPED}; logs in $LOG"
-			if [ "$RESULT" = broken ]; then
+			note "${RESULT[$name]}${SKIPPED[$name]:+, skipped:${SKIPPED[$name]}}; logs in $LOG"
+			if [ "${RESULT[$name]}" = broken ]; then
 				broken=$((broken + 1))
 				tail -n 5 "$LOG/vm.log" >&2
 			fi
@@ -179,23 +207,58 @@ look_for() {
 	fi
 }
 
-# The tests for the mutants of one kernel, without a mutant, with the races as wide as for each of them.
-look_for_none() {
-	local on=$1 tests=() name k widen seconds list each=10
-	[ -z "$short" ] || each=5
+# control_tests KERNEL: the tests for its mutants, with the races as wide as for each of them; TESTS.
+control_tests() {
+	local name k widen seconds list
+	TESTS=()
 	while read -r name k widen seconds list; do
-		if [ "$k" != "$on" ] || ! is_wanted "$name" "$on"; then continue; fi
+		if [ "$k" != "$1" ] || ! is_wanted "$name" "$1"; then continue; fi
 		# shellcheck disable=SC2206 # a list of words
-		tests+=("widen=$widen" ${list//,/ })
+		TESTS+=("widen=$widen" ${list//,/ })
 	done < <(table)
-	[ "${#tests[@]}" -gt 0 ] || return 0
-	say "no mutant on $on: ${tests[*]}"
-	guest "$SD_BUILD/logs/mutants/none-$on" "$on" none 0 "$each" "${tests[@]}"
-	case $RESULT in
-	missed) verdict 1 "none on $on: all tests pass${SKIPPED:+ (skipped:$SKIPPED)}" ;;
-	noticed) verdict 0 "none on $on: ACCUSED by $BY" ;;
-	*) verdict 0 "none on $on: did not run, see $LOG" ;;
+}
+
+# Those tests without a mutant.
+look_for_none() {
+	local on=$1
+	control_tests "$on"
+	[ "${#TESTS[@]}" -gt 0 ] || return 0
+	say "no mutant on $on: ${TESTS[*]}"
+	guest "$SD_BUILD/logs/mutants/none-$on" "$on" none 0 10 "${TESTS[@]}"
+	verdict_none "$on"
+}
+
+verdict_none() {
+	case ${RESULT[none]} in
+	missed) verdict 1 "none on $1: all tests pass${SKIPPED[none]:+ (skipped:${SKIPPED[none]})}" ;;
+	noticed) verdict 0 "none on $1: ACCUSED by ${BY[none]}" ;;
+	*) verdict 0 "none on $1: did not run, see $LOG" ;;
 	esac
+}
+
+# All in one guest, first without a mutant. One of which that leaves no verdict has a guest of its own after all.
+look_for_short() {
+	local on=$1 short_name name k widen seconds list all=()
+	control_tests "$on"
+	for short_name in $SHORT; do
+		while read -r name k widen seconds list; do
+			[ "$name" = "$short_name" ] && [ "$k" = "$on" ] && is_wanted "$name" "$on" || continue
+			# shellcheck disable=SC2206 # a list of words
+			all+=("mutant=$name" "widen=$widen" ${list//,/ })
+		done < <(table)
+	done
+	say "on $on: ${TESTS[*]} ${all[*]}"
+	guest "$SD_BUILD/logs/mutants/short-$on" "$on" none 0 5 "${TESTS[@]}" "${all[@]}"
+	verdict_none "$on"
+	while read -r -u 4 name k widen seconds list; do
+		[ "$k" = "$on" ] && is_wanted "$name" "$on" || continue
+		if [ "${RESULT[$name]}" = noticed ]; then
+			verdict 1 "$name on $on: noticed after $(seconds_of "${MS[$name]}") s by ${BY[$name]}"
+		else
+			# shellcheck disable=SC2086 # a list of words
+			look_for "$name" "$on" "$widen" "$seconds" ${list//,/ }
+		fi
+	done 4< <(table)
 }
 
 mapfile -t kernels < <(table | while read -r name on _; do
@@ -204,9 +267,11 @@ done | sort -ru)
 [ "${#kernels[@]}" -gt 0 ] || die "no such mutant; see --list"
 for on in "${kernels[@]}"; do
 	build "$on"
-	look_for_none "$on"
+	[ -z "$only_build" ] || continue
+	if [ -n "$short" ]; then look_for_short "$on"; else look_for_none "$on"; fi
 done
-if [ -z "$control" ]; then
+[ -z "$only_build" ] || exit 0
+if [ -z "$control$short" ]; then
 	while read -r -u 4 name on widen seconds list; do
 		is_wanted "$name" "$on" || continue
 		# shellcheck disable=SC2086 # a list of words
