@@ -14,15 +14,13 @@ sd_dummy d0
 sd_link sodp0 d0
 gid=$(sd_gid sodp0)
 
-listening() { ss -Hltn "sport = :$1" | grep -q .; }
-
 # both PORT COMMAND...: the command as a server, then as its client.
 both() {
 	local port=$1 server
 	shift
 	timeout 40 "$@" >/run/server.log 2>&1 &
 	server=$!
-	sd_wait 20 listening "$port" || { cat /run/server.log; return 1; }
+	sd_wait 20 sd_listening "$port" || { cat /run/server.log; return 1; }
 	timeout 40 "$@" 127.0.0.1 >/run/client.log 2>&1 || {
 		cat /run/server.log /run/client.log
 		sd_fail "$*"

@@ -12,8 +12,6 @@ sd_veth_pair rxe softodp
 gid0=$(sd_gid "$SD_DEV0")
 gid1=$(sd_in "$SD_NS1" bash -c ". $SD_ROOT/tests/vm/guest/lib.sh; sd_gid $SD_DEV1")
 
-listening() { sd_in "$1" ss -Hltn "sport = :18515" | grep -q .; }
-
 # between SERVER-NS CLIENT-NS ADDRESS-OF-SERVER OPTION-FOR-GID COMMAND...
 between() {
 	local server_ns=$1 client_ns=$2 address=$3 opt=$4 server start=$SECONDS
@@ -22,7 +20,7 @@ between() {
 	[ -z "$server_ns" ] || { s=(-d "$SD_DEV1" "$opt" "$gid1"); c=(-d "$SD_DEV0" "$opt" "$gid0"); }
 	timeout 30 bash -c "$(declare -f sd_in); sd_in \"\$@\"" - "$server_ns" "$@" "${s[@]}" >/run/server.log 2>&1 &
 	server=$!
-	sd_wait 20 listening "$server_ns" || { cat /run/server.log; sd_fail "no server: $*"; }
+	sd_wait 20 sd_listening 18515 "$server_ns" || { cat /run/server.log; sd_fail "no server: $*"; }
 	timeout 30 bash -c "$(declare -f sd_in); sd_in \"\$@\"" - "$client_ns" "$@" "${c[@]}" "$address" >/run/client.log 2>&1 || {
 		cat /run/server.log /run/client.log
 		sd_fail "client: $*"

@@ -29,8 +29,6 @@ done
 tc qdisc del dev lo root
 rdma link del sodp0
 
-listening() { sd_in "$1" ss -Hltn "sport = :18515" | grep . >/dev/null; }
-
 # both SERVER-DEVICE SERVER-NS CLIENT-DEVICE CLIENT-NS ADDRESS COMMAND...: with -d DEVICE and the GID in place of @
 both() {
 	local sdev=$1 sns=$2 cdev=$3 cns=$4 address=$5 server gid
@@ -38,7 +36,7 @@ both() {
 	gid=$(sd_in "$sns" bash -c ". '$SD_ROOT/tests/vm/guest/lib.sh' && sd_gid $sdev")
 	sd_in "$sns" timeout 60 "${@/@/$gid}" -d "$sdev" >/run/server 2>&1 &
 	server=$!
-	sd_wait 10 listening "$sns" || true
+	sd_wait 10 sd_listening 18515 "$sns" || true
 	gid=$(sd_in "$cns" bash -c ". '$SD_ROOT/tests/vm/guest/lib.sh' && sd_gid $cdev")
 	sd_in "$cns" timeout 60 "${@/@/$gid}" -d "$cdev" "$address" >/run/client 2>&1 ||
 		sd_fail "$cdev to $sdev: $*: $(cat /run/client /run/server)"

@@ -25,19 +25,9 @@ while [ $# -gt 0 ]; do
 	shift 2
 done
 
-#   initial namespace              namespace "bad"
-#   sodp0  b0 10.9.5.1 ---------- b1 10.9.5.2  a raw socket, no device
 sd_load
-ip netns add bad
-ip link add b0 mtu 9000 type veth peer name b1 mtu 9000 netns bad
-ip addr add 10.9.5.1/24 dev b0
-ip link set b0 up
-ip -n bad addr add 10.9.5.2/24 dev b1
-ip -n bad link set b1 up
-ip -n bad link set lo up
-ip link set lo up
-sd_link sodp0 b0
-peer=(--local 10.9.5.1 --peer 10.9.5.2 --namespace bad)
+sd_hostile_wire 9000
+peer=(--local "$SD_IP0" --peer "$SD_IP1" --namespace "$SD_NS1")
 failed=0
 
 # hostile MODE COUNT [OPTION]...
@@ -82,7 +72,7 @@ lie program 8000
 lie uverbs 6000
 ! left || { echo "not ok - something is left" && failed=1; }
 rdma link del sodp0
-ip netns del bad
+ip netns del "$SD_NS1"
 sd_unload
 [ ! -d /sys/module/softodp ] || failed=1
 [ "$leaks" = 0 ] || sd_leaks

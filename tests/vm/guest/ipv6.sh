@@ -21,7 +21,6 @@ gid() {
 		[[ $(<gids/$i) == $2* && $(<gid_attrs/types/$i) == "RoCE v2" ]] && echo $i && exit
 	done 2>/dev/null; exit 1' gid "$1" "$2"
 }
-listening() { sd_in "$1" ss -Hltn "sport = :18515" | grep . >/dev/null; }
 
 # pingpong PREFIX SERVER-DEVICE SERVER-NS CLIENT-DEVICE CLIENT-NS ADDRESS
 pingpong() {
@@ -32,7 +31,7 @@ pingpong() {
 	# shellcheck disable=SC2086 # options, or none
 	sd_in "$sns" timeout 30 ibv_rc_pingpong -d "$sdev" -g "$sgid" -n 50 -s 20000 -m 1024 -c $odp >/run/server 2>&1 &
 	server=$!
-	sd_wait 10 listening "$sns" || true
+	sd_wait 10 sd_listening 18515 "$sns" || true
 	# shellcheck disable=SC2086
 	sd_in "$cns" timeout 30 ibv_rc_pingpong -d "$cdev" -g "$cgid" -n 50 -s 20000 -m 1024 -c $codp "$address" >/run/client 2>&1 ||
 		sd_fail "$cdev to $sdev by $prefix: $(cat /run/client /run/server)"

@@ -62,10 +62,24 @@ sd_in() {
 # sd_dummy [NAME [ADDRESS/BITS [MTU]]]: a dummy netdev that is up and has an IPv4 address.
 sd_dummy() {
 	local name=${1:-d0} address=${2:-10.9.0.1/24} mtu=${3:-4200}
-	modprobe dummy numdummies=0 2>/dev/null || true
-	ip link add "$name" mtu "$mtu" type dummy
-	ip addr add "$address" dev "$name"
-	ip link set "$name" up
+	[ -d /sys/module/dummy ] || modprobe dummy numdummies=0 2>/dev/null || true
+	ip -batch - <<-END
+		link add $name mtu $mtu type dummy
+		addr add $address dev $name
+		link set $name up
+	END
+}
+
+# sd_listening PORT [NS]: does anybody wait there for a connection by TCP?
+sd_listening() {
+	local hex sockets
+	printf -v hex %04X "$1"
+	if [ -n "${2:-}" ]; then
+		sockets=$(ip netns exec "$2" cat /proc/net/tcp /proc/net/tcp6)
+	else
+		sockets=$(</proc/net/tcp)$(</proc/net/tcp6)
+	fi
+	[[ $sockets =~ :$hex\ [0-9A-F]+:0000\ 0A\  ]]
 }
 
 # sd_gid DEV [PORT]: the index of the first RoCE v2 GID that holds an IPv4 address; false if there is none yet.
@@ -100,6 +114,35 @@ sd_link() {
 	fi
 }
 
+# sd_wire NETDEV ADDRESS PEER PEER-ADDRESS NAMESPACE MTU: a wire from here into a new namespace.
+sd_wire() {
+	local netdev=$1 address=$2 peer=$3 peer_address=$4 ns=$5 mtu=$6
+	ip -batch - <<-END
+		netns add $ns
+		link add $netdev mtu $mtu type veth peer name $peer mtu $mtu netns $ns
+		addr add $address/24 dev $netdev
+		link set $netdev up
+	END
+	ip -n "$ns" -batch - <<-END
+		addr add $peer_address/24 dev $peer
+		link set $peer up
+		link set lo up
+	END
+}
+
+# sd_hostile_wire MTU: for one who sends what he likes,
+#
+#   initial namespace              namespace "bad"
+#   sodp0  b0 10.9.5.1 ---------- b1 10.9.5.2  a raw socket, no device
+#
+# Sets SD_IP0 SD_IP1 SD_NS1.
+sd_hostile_wire() {
+	SD_IP0=10.9.5.1 SD_IP1=10.9.5.2 SD_NS1=bad
+	sd_wire b0 $SD_IP0 b1 $SD_IP1 $SD_NS1 "$1"
+	ip link set lo up
+	sd_link sodp0 b0
+}
+
 # sd_veth_pair [TYPE0 [TYPE1]]: two devices with a wire between them,
 #
 #   initial namespace                namespace "peer"
@@ -110,13 +153,7 @@ sd_veth_pair() {
 	local type0=${1:-softodp} type1=${2:-softodp}
 	SD_DEV0=sd0 SD_DEV1=sd1 SD_IP0=10.9.1.1 SD_IP1=10.9.1.2 SD_NS1=peer
 	rdma system set netns exclusive
-	ip netns add "$SD_NS1"
-	ip link add v0 mtu 4200 type veth peer name v1 mtu 4200 netns "$SD_NS1"
-	ip addr add $SD_IP0/24 dev v0
-	ip link set v0 up
-	ip -n "$SD_NS1" addr add $SD_IP1/24 dev v1
-	ip -n "$SD_NS1" link set v1 up
-	ip -n "$SD_NS1" link set lo up
+	sd_wire v0 $SD_IP0 v1 $SD_IP1 "$SD_NS1" 4200
 	sd_link "$SD_DEV0" v0 "$type0"
 	sd_link "$SD_DEV1" v1 "$type1" "$SD_NS1"
 }
@@ -124,6 +161,7 @@ sd_veth_pair() {
 # sd_counter DEV NAME [NS]: a hardware counter of port 1; 0 if the device has none of that name.
 sd_counter() {
 	local file=/sys/class/infiniband/$1/ports/1/hw_counters/$2 value
+	[ -n "${3:-}" ] || ! { read -r value <"$file"; } 2>/dev/null || { echo "$value" && return; }
 	value=$(sd_in "${3:-}" cat "$file" 2>/dev/null) ||
 		value=$(sd_in "${3:-}" rdma statistic show link "$1/1" | tr ' ' '\n' | grep -A1 -x "$2" | tail -n 1)
 	echo "${value:-0}"

@@ -35,7 +35,7 @@ fails() {
 }
 
 # It listens, or has ended.
-started() { ss -Hltn "sport = :18515" | grep -q . || ! kill -0 "$1" 2>/dev/null; }
+started() { sd_listening 18515 || ! kill -0 "$1" 2>/dev/null; }
 
 # pingpong DEVICE COMMAND...: both ends. What they said is in $WORK/server and $WORK/client.
 pingpong() {

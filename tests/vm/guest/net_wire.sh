@@ -34,7 +34,7 @@ pingpong() {
 	cgid=$(sd_in "$cns" bash -c ". $SD_ROOT/tests/vm/guest/lib.sh; sd_gid $cdev")
 	sd_in "$sns" timeout 40 ibv_rc_pingpong -d "$sdev" -g "$sgid" "$@" >"$work/server" 2>&1 &
 	server=$!
-	sd_wait 30 sd_in "$sns" bash -c "ss -Hltn sport = :18515 | grep -q ."
+	sd_wait 30 sd_listening 18515 "$sns"
 	sd_in "$cns" timeout 40 ibv_rc_pingpong -d "$cdev" -g "$cgid" "$@" "$ip" >"$work/client" 2>&1
 	wait "$server"
 	echo "ok $sdev <- $cdev $*"

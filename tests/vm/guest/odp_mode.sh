@@ -15,7 +15,7 @@ sd_link sodp0 d0
 gid=$(sd_gid sodp0)
 dir=/sys/class/infiniband/sodp0
 
-listening() { ss -Hltn "sport = :18515" | grep -q . || ! kill -0 "$1" 2>/dev/null; }
+listening() { sd_listening 18515 || ! kill -0 "$1" 2>/dev/null; }
 
 as_user() { (ulimit -l 64 && exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all timeout 30 "$@"); }
 
