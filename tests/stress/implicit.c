@@ -13,6 +13,9 @@
 
 #define PAGES	  128
 #define SMALL	  2048 /* bytes of an allocation of the heap */
+#define WIDE	  (4UL << 30)
+#define STRIDE	  (2UL << 20)
+#define LONG_RUN  10000 /* ms */
 #define TABLE_MAX (1U << 20) /* bytes, when nothing is mapped any more */
 
 static const char *implicit_missing(struct run *r)
@@ -103,6 +106,42 @@ static bool churn_heap(struct field *f, const struct range *g, struct rng *rng)
 	return true;
 }
 
+static uint64_t table_bytes(struct run *r, struct ibv_mr *mr)
+{
+	struct softodp_mr_stats stats = {};
+
+	if (softodp_query_mr_stats(mr, &stats))
+		fail(r, "statistics: %s", strerror(errno));
+	return stats.table_bytes;
+}
+
+/* A page here and a page there, until the table is large; then none. */
+static void spread(struct run *r, struct probe *p, struct ibv_mr *mr)
+{
+	uint8_t *at = mmap(NULL, WIDE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t bytes = 0;
+	size_t i;
+
+	if (at == MAP_FAILED)
+		die("mmap: %s", strerror(errno));
+	madvise(at, WIDE, MADV_NOHUGEPAGE);
+	for (i = 0; i < WIDE && bytes <= 2 * TABLE_MAX && !failed(r);
+	     i += STRIDE) {
+		memset(p->buf, i / STRIDE, 64);
+		if (probe_write(p, mr, at + i, 64) ||
+		    memcmp(p->buf, at + i, 64))
+			fail(r, "a WRITE to page %zu was lost", i / PAGE);
+		bytes = table_bytes(r, mr);
+	}
+	if (!failed(r) && bytes <= TABLE_MAX)
+		fail(r, "the table has only %llu bytes",
+		     (unsigned long long)bytes);
+	tap_note("%s: %zu pages far from each other, %llu bytes of tables",
+		 r->sc->name, i / STRIDE, (unsigned long long)bytes);
+	munmap(at, WIDE);
+}
+
 /* Nothing of it is mapped any more: its leaves are gone, too. */
 static void check_shrunk(struct run *r, struct ibv_mr *mr)
 {
@@ -158,6 +197,8 @@ static void implicit_run(struct run *r)
 		;
 	engine_stop(&e);
 	engine_check(&e);
+	if (r->ms >= LONG_RUN)
+		spread(r, &p, mr);
 	munmap(f->view[0].base, PAGES * PAGE);
 	check_shrunk(r, mr);
 	engine_free(&e);

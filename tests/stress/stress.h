@@ -159,29 +159,6 @@ void hooks_sample(struct run *r);
 /* Whether what the scenario wants was seen; else, if @why, names one. */
 bool hooks_seen(const struct run *r, const char **why);
 
-/* --- random numbers ----------------------------------------------- */
-
-struct rng {
-	uint64_t x;
-};
-
-static inline uint64_t rnd(struct rng *g)
-{
-	g->x += 0x9e3779b97f4a7c15ULL;
-	return mix64(g->x);
-}
-
-/* 0 .. n - 1 */
-static inline uint64_t below(struct rng *g, uint64_t n)
-{
-	return rnd(g) % n;
-}
-
-static inline bool one_in(struct rng *g, unsigned int n)
-{
-	return !below(g, n);
-}
-
 /* --- fields ------------------------------------------------------- */
 
 #define BLOCK	  8 /* cells; a message never leaves a block */

@@ -57,10 +57,18 @@ mapfile -t names < <(sed -n 's/^  //p' "$said")
 [ ${#names[@]} -ge 20 ] || bad "only ${#names[@]} errors are known"
 for name in "${names[@]}"; do
 	expect 0 "$name" explain "$name"
-	"$program" explain "$name" --json >"$said"
-	python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); assert d["means"] and all(d["remarks"]) and d["remarks"]' \
-		"$said" || bad "explain $name --json"
 done
+for name in "${names[@]}"; do "$program" explain "$name" --json; done >"$said"
+python3 - "$said" ${#names[@]} <<'END' || bad "explain --json"
+import json, sys
+text, at, n = open(sys.argv[1]).read().strip(), 0, 0
+while at < len(text):
+    d, at = json.JSONDecoder().raw_decode(text, at)
+    at += len(text[at:]) - len(text[at:].lstrip())
+    n += 1
+    assert d["means"] and d["remarks"] and all(d["remarks"]), d
+assert n == int(sys.argv[2]), n
+END
 
 # What there is is written down, and completed.
 for option in $(grep -oE '^	\{ "[a-z]+", (no|required)_' "$tree/tools/sodp/main.c" | cut -d'"' -f2); do

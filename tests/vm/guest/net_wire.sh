@@ -30,8 +30,7 @@ watch_end() {
 pingpong() {
 	local sdev=$1 sns=$2 cdev=$3 cns=$4 ip=$5 server sgid cgid
 	shift 5
-	sgid=$(sd_in "$sns" bash -c ". $SD_ROOT/tests/vm/guest/lib.sh; sd_gid $sdev")
-	cgid=$(sd_in "$cns" bash -c ". $SD_ROOT/tests/vm/guest/lib.sh; sd_gid $cdev")
+	sgid=${gid[$sdev]} cgid=${gid[$cdev]}
 	sd_in "$sns" timeout 40 ibv_rc_pingpong -d "$sdev" -g "$sgid" "$@" >"$work/server" 2>&1 &
 	server=$!
 	sd_wait 30 sd_listening 18515 "$sns"
@@ -43,6 +42,9 @@ pingpong() {
 sd_load
 sd_veth_pair rxe softodp
 ip link set lo up
+declare -A gid
+gid[$SD_DEV0]=$(sd_gid "$SD_DEV0")
+gid[$SD_DEV1]=$(sd_in "$SD_NS1" bash -c ". $SD_ROOT/tests/vm/guest/lib.sh; sd_gid $SD_DEV1")
 
 watch_start v0
 for options in "-m 1024 -s 4096" "-m 4096 -s 65536" "-m 256 -s 1001" "-m 1024 -s 1"; do

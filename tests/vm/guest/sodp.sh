@@ -15,17 +15,36 @@ ip link set lo up
 sd_dummy d0
 sd_link sodp0 d0
 
-# check PROGRAM-IN-PYTHON FILE: d is what the file has; lines of several objects are a list.
-check() {
-	python3 - "$1" "$2" <<'END' || sd_fail "$1: $(head -c 2000 "$2")"
+# ask PROGRAM-IN-PYTHON FILE: prints what that is of d, what the file has; lines of several objects are a list. One process
+# for all: a Python takes its time to start here.
+cat >$out/ask.py <<'END'
 import json, sys
-text = open(sys.argv[2]).read()
-try:
-    d = json.loads(text)
-except ValueError:
-    d = [json.loads(line) for line in text.splitlines()]
-assert eval(sys.argv[1]), d
+for line in sys.stdin:
+    program, path = line.rstrip("\n").split("\t")
+    try:
+        text = open(path).read()
+        try:
+            d = json.loads(text)
+        except ValueError:
+            d = [json.loads(line) for line in text.splitlines()]
+        print(eval(program), flush=True)
+    except Exception as error:
+        print(repr(error), flush=True)
 END
+coproc PYTHON { exec python3 $out/ask.py 2>&1; }
+exec {ASK}>&"${PYTHON[1]}" {ANSWER}<&"${PYTHON[0]}" # a $(...) does not have the others
+ask() {
+	local answer
+	printf '%s\t%s\n' "$1" "$2" >&"$ASK"
+	read -r -t 60 answer <&"$ANSWER" || answer='no answer'
+	echo "$answer"
+}
+
+# check PROGRAM-IN-PYTHON FILE: that is true.
+check() {
+	local answer
+	answer=$(ask "bool($1)" "$2")
+	[ "$answer" = True ] || sd_fail "$1: $answer: $(head -c 2000 "$2")"
 }
 
 # has PATTERN: it is in the input, all of which is read: who writes is not to find the pipe closed.
@@ -47,7 +66,7 @@ region() {
 	rm $out/lines
 	sd_wait 20 grep -q ready $out/ready || sd_fail "no region on $1"
 	$sodp list "$1" --json >$out/list
-	name=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["regions"][0]["region"])' $out/list)
+	name=$(ask 'd["regions"][0]["region"]' $out/list)
 }
 
 region_ends() {

@@ -119,7 +119,7 @@ static void answer_read(struct range *r, struct victim *v,
 			const struct asked *a)
 {
 	uint32_t n = a->len ? (a->len + v->mtu - 1) / v->mtu : 1;
-	uint32_t odd = pick(r->rng, 16);
+	uint32_t odd = below(r->rng, 16);
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct shot s;
@@ -148,19 +148,19 @@ static void answer(struct range *r, struct victim *v, const struct asked *a)
 	s.c.op = atomic ? ATOMIC_ACK : ACK;
 	s.c.psn = a->psn;
 	s.c.orig = 0x4142434445464748;
-	switch (pick(rng, 10)) {
+	switch (below(rng, 10)) {
 	case 0: /* of all kinds, also of those that do not exist */
 		s.c.op = ACK;
-		s.c.aeth = 0x60000001 | pick(rng, 8) << 24;
+		s.c.aeth = 0x60000001 | below(rng, 8) << 24;
 		break;
 	case 1:
 		s.c.op = ACK;
-		s.c.aeth = 0x20000001 | pick(rng, 32) << 24;
+		s.c.aeth = 0x20000001 | below(rng, 32) << 24;
 		break;
 	case 2:
 		return; /* lost */
 	case 3:
-		s.c.op = READ_RESP_FIRST + pick(rng, 6);
+		s.c.op = READ_RESP_FIRST + below(rng, 6);
 		break;
 	default:
 		if (a->op == READ_REQ) {
@@ -229,8 +229,8 @@ static uint32_t some_psn(struct range *r, const struct victim *v)
 	unsigned int n = v->num_asked < ASKED ? v->num_asked : ASKED;
 
 	if (n && !one_in(r->rng, 3))
-		return v->asked[pick(r->rng, n)].psn;
-	return psn_add(v->sq_psn, (int)pick(r->rng, 12) - 2);
+		return v->asked[below(r->rng, n)].psn;
+	return psn_add(v->sq_psn, (int)below(r->rng, 12) - 2);
 }
 
 void shoot_response(struct range *r, struct victim *v)
@@ -239,13 +239,13 @@ void shoot_response(struct range *r, struct victim *v)
 	struct shot s;
 
 	shot_plain(&s, v);
-	s.c.op = one_in(rng, 2) ? ACK : READ_RESP_FIRST + pick(rng, 6);
+	s.c.op = one_in(rng, 2) ? ACK : READ_RESP_FIRST + below(rng, 6);
 	s.c.psn = some_psn(r, v);
-	s.c.orig = 0x4040404040404040 | (rng_next(rng) & 0x1f1f1f1f1f1f1f1f);
+	s.c.orig = 0x4040404040404040 | (rnd(rng) & 0x1f1f1f1f1f1f1f1f);
 	if (s.c.op != ACK && s.c.op != ATOMIC_ACK)
-		s.c.len = one_in(rng, 2) ? v->mtu : pick(rng, 300);
+		s.c.len = one_in(rng, 2) ? v->mtu : below(rng, 300);
 	if (one_in(rng, 3))
-		s.c.aeth = 0x60000001 | pick(rng, 8) << 24;
+		s.c.aeth = 0x60000001 | below(rng, 8) << 24;
 	count_kind(TWIST_RESPONSE);
 	shoot(r, v, &s, some_twists(rng));
 }

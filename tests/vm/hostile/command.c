@@ -157,36 +157,36 @@ static void twist(struct caller *c, struct form *f)
 	struct rng *r = &c->rng;
 	uint32_t *words = (uint32_t *)f->body;
 
-	switch (pick(r, 10)) {
+	switch (below(r, 10)) {
 	case 0:
-		f->in = pick(r, 4) ? f->in - 4 * pick(r, 3) : f->in + 8;
+		f->in = below(r, 4) ? f->in - 4 * below(r, 3) : f->in + 8;
 		break;
 	case 1:
-		f->udata_in = 8 * pick(r, 4);
+		f->udata_in = 8 * below(r, 4);
 		break;
 	case 2:
-		f->out = pick(r, 2) ? 4 * pick(r, 60) : 0;
+		f->out = below(r, 2) ? 4 * below(r, 60) : 0;
 		break;
 	case 3:
-		f->udata_out = 8 * pick(r, 9);
+		f->udata_out = 8 * below(r, 9);
 		break;
 	case 4: /* nowhere, the kernel's, read-only, partly nothing */
 		f->response = (uint64_t[]){ 0, 0xffff888000000000,
 					    (uintptr_t)c->u->wide,
 					    (uintptr_t)c->out + PAPER -
-						    4 }[pick(r, 4)];
+						    4 }[below(r, 4)];
 		break;
 	case 5:
-		f->number = pick(r, 64) |
-			    (pick(r, 2) ? IB_USER_VERBS_CMD_FLAG_EXTENDED : 0);
+		f->number = below(r, 64) |
+			    (below(r, 2) ? IB_USER_VERBS_CMD_FLAG_EXTENDED : 0);
 		break;
 	case 6:
-		f->words_more = (int)pick(r, 5) - 2;
+		f->words_more = (int)below(r, 5) - 2;
 		break;
 	default: /* any field: any value */
 		if (f->in >= 12)
-			words[2 + pick(r, f->in / 4 - 2)] =
-				one_in(r, 2) ? rng_next(r) : pick(r, 3) - 1;
+			words[2 + below(r, f->in / 4 - 2)] =
+				one_in(r, 2) ? rnd(r) : below(r, 3) - 1;
 		break;
 	}
 	if (f->in > 1024)
@@ -298,7 +298,7 @@ static void note_rings(struct caller *c, const struct command *cmd,
 		       const uint8_t *udata)
 {
 	for (unsigned int i = 0; i < cmd->udata / sizeof(struct mminfo); i++) {
-		unsigned int slot = pick(&c->rng, SLOTS);
+		unsigned int slot = below(&c->rng, SLOTS);
 		struct mminfo mi;
 
 		memcpy(&mi, udata + i * sizeof(mi), sizeof(mi));
@@ -406,7 +406,7 @@ bool call_command(struct caller *c)
 			all += commands[i].weight;
 		sum = all; /* the same for everybody */
 	}
-	at = pick(&c->rng, all);
+	at = below(&c->rng, all);
 	for (i = 0; at >= commands[i].weight; i++)
 		at -= commands[i].weight;
 	if (!call(c, &commands[i], false))

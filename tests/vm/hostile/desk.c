@@ -72,20 +72,20 @@ uint32_t some_handle(struct caller *c, enum object kind)
 {
 	struct desk *d = c->desk;
 
-	switch (pick(&c->rng, 24)) {
+	switch (below(&c->rng, 24)) {
 	case 0:
-		return rng_next(&c->rng);
+		return rnd(&c->rng);
 	case 1:
-		return pick(&c->rng, 64);
+		return below(&c->rng, 64);
 	case 2: /* of another desk */
-		d = &c->u->desks[pick(&c->rng, DESKS)];
+		d = &c->u->desks[below(&c->rng, DESKS)];
 		break;
 	case 3: /* of another kind */
-		kind = pick(&c->rng, A_CHANNEL);
+		kind = below(&c->rng, A_CHANNEL);
 		break;
 	}
 	for (int tries = 0; tries < 2 * SLOTS; tries++) {
-		uint32_t h = d->slots[kind][pick(&c->rng, SLOTS)];
+		uint32_t h = d->slots[kind][below(&c->rng, SLOTS)];
 
 		if (h)
 			return h - 1;
@@ -96,61 +96,61 @@ uint32_t some_handle(struct caller *c, enum object kind)
 uint32_t remember(struct caller *c, enum object kind, uint32_t handle,
 		  unsigned int *slot)
 {
-	*slot = pick(&c->rng, SLOTS);
+	*slot = below(&c->rng, SLOTS);
 	return atomic_exchange(&c->desk->slots[kind][*slot], handle + 1);
 }
 
 uint64_t some_start(struct caller *c, uint64_t *length)
 {
-	const struct plot *p = &c->u->ground->plots[pick(&c->rng, PLOTS)];
+	const struct plot *p = &c->u->ground->plots[below(&c->rng, PLOTS)];
 	struct rng *r = &c->rng;
 
-	*length = 1 + pick(r, 2 * PAGE);
-	switch (pick(r, 12)) {
+	*length = 1 + below(r, 2 * PAGE);
+	switch (below(r, 12)) {
 	case 0:
-		*length = rng_next(r) >> pick(r, 64);
-		return rng_next(r) >> pick(r, 64);
+		*length = rnd(r) >> below(r, 64);
+		return rnd(r) >> below(r, 64);
 	case 1: /* wraps */
-		*length = 1 + pick(r, 3 * PAGE);
-		return 0 - (uint64_t)pick(r, 2 * PAGE);
+		*length = 1 + below(r, 3 * PAGE);
+		return 0 - (uint64_t)below(r, 2 * PAGE);
 	case 2:
-		return 0xffff888000000000 + pick(r, 1 << 30);
+		return 0xffff888000000000 + below(r, 1 << 30);
 	case 3:
 		*length = one_in(r, 2) ? 0 : UINT64_MAX;
 		return one_in(r, 2) ? 0 : (uintptr_t)p->mem;
 	case 4:
 	case 5:
-		*length = 1 + pick(r, WIDE_SIZE);
-		return (uintptr_t)c->u->wide + pick(r, PAGE);
+		*length = 1 + below(r, WIDE_SIZE);
+		return (uintptr_t)c->u->wide + below(r, PAGE);
 	case 6:
-		*length = 1 + rng_next(r) % WIDE_SIZE;
-		return (uintptr_t)c->u->none + pick(r, PAGE);
+		*length = 1 + rnd(r) % WIDE_SIZE;
+		return (uintptr_t)c->u->none + below(r, PAGE);
 	default:
-		return (uintptr_t)p->map + pick(r, PLOT_PAGES * PAGE);
+		return (uintptr_t)p->map + below(r, PLOT_PAGES * PAGE);
 	}
 }
 
 uint32_t some_access(struct rng *r)
 {
-	uint32_t access = IBV_ACCESS_LOCAL_WRITE | pick(r, 16);
+	uint32_t access = IBV_ACCESS_LOCAL_WRITE | below(r, 16);
 
 	if (!one_in(r, 3))
 		access |= IBV_ACCESS_ON_DEMAND;
 	if (one_in(r, 8))
-		access ^= 1u << pick(r, 32);
+		access ^= 1u << below(r, 32);
 	return access;
 }
 
 uint32_t some_count(struct rng *r, uint32_t usual, uint32_t most)
 {
-	switch (pick(r, 16)) {
+	switch (below(r, 16)) {
 	case 0:
-		return rng_next(r);
+		return rnd(r);
 	case 1:
-		return most + pick(r, 3) - 1;
+		return most + below(r, 3) - 1;
 	case 2:
 		return 0;
 	default:
-		return 1 + pick(r, usual);
+		return 1 + below(r, usual);
 	}
 }

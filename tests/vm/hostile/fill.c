@@ -24,9 +24,9 @@ void fill_reg_mr(struct caller *c, void *in)
 		cmd->start = cmd->hca_va = 0;
 		cmd->length = UINT64_MAX;
 	} else if (one_in(&c->rng, 4)) { /* another address that may be */
-		cmd->hca_va += rng_next(&c->rng) & ~(PAGE - 1);
+		cmd->hca_va += rnd(&c->rng) & ~(PAGE - 1);
 	} else if (one_in(&c->rng, 16)) {
-		cmd->hca_va = rng_next(&c->rng);
+		cmd->hca_va = rnd(&c->rng);
 	}
 	cmd->pd_handle = some_handle(c, A_PD);
 	cmd->access_flags = some_access(&c->rng);
@@ -39,8 +39,8 @@ void fill_rereg_mr(struct caller *c, void *in)
 
 	cmd->mr_handle = some_handle(c, A_MR);
 	/* new memory, another protection domain, other rights */
-	cmd->flags = one_in(&c->rng, 16) ? (uint32_t)rng_next(&c->rng) :
-					   1 + pick(&c->rng, 7);
+	cmd->flags = one_in(&c->rng, 16) ? (uint32_t)rnd(&c->rng) :
+					   1 + below(&c->rng, 7);
 	cmd->start = some_start(c, &length);
 	cmd->length = length;
 	cmd->hca_va = cmd->start;
@@ -63,10 +63,10 @@ static uint32_t some_cqe(struct caller *c)
 	if (may_be_large(c))
 		return MAX_CQE;
 	if (one_in(&c->rng, 16))
-		return MAX_CQE + 1 + pick(&c->rng, 2);
+		return MAX_CQE + 1 + below(&c->rng, 2);
 	if (one_in(&c->rng, 16))
-		return one_in(&c->rng, 2) ? 0 : 0x80000000 | pick(&c->rng, 9);
-	return 1 + pick(&c->rng, 200);
+		return one_in(&c->rng, 2) ? 0 : 0x80000000 | below(&c->rng, 9);
+	return 1 + below(&c->rng, 200);
 }
 
 static int32_t some_channel(struct caller *c)
@@ -78,9 +78,9 @@ void fill_create_cq(struct caller *c, void *in)
 {
 	struct ib_uverbs_create_cq *cmd = in;
 
-	cmd->user_handle = rng_next(&c->rng);
+	cmd->user_handle = rnd(&c->rng);
 	cmd->cqe = some_cqe(c);
-	cmd->comp_vector = one_in(&c->rng, 16) ? pick(&c->rng, 4) : 0;
+	cmd->comp_vector = one_in(&c->rng, 16) ? below(&c->rng, 4) : 0;
 	cmd->comp_channel = some_channel(c);
 }
 
@@ -88,10 +88,10 @@ void fill_ex_create_cq(struct caller *c, void *in)
 {
 	struct ib_uverbs_ex_create_cq *cmd = in;
 
-	cmd->user_handle = rng_next(&c->rng);
+	cmd->user_handle = rnd(&c->rng);
 	cmd->cqe = some_cqe(c);
 	cmd->comp_channel = some_channel(c);
-	cmd->flags = one_in(&c->rng, 16) ? pick(&c->rng, 8) : 0;
+	cmd->flags = one_in(&c->rng, 16) ? below(&c->rng, 8) : 0;
 }
 
 struct qp_caps {
@@ -106,54 +106,51 @@ static struct qp_caps some_caps(struct caller *c)
 		return (struct qp_caps){ MAX_WR, MAX_WR, MAX_SGE, MAX_SGE,
 					 MAX_INLINE };
 	return (struct qp_caps){
-		one_in(r, 16) ? MAX_WR + 1 : 1 + pick(r, 60),
-		one_in(r, 16) ? 0xffffffff : 1 + pick(r, 60),
-		one_in(r, 8) ? some_count(r, 32, MAX_SGE) : 1 + pick(r, 8),
-		one_in(r, 8) ? some_count(r, 32, MAX_SGE) : 1 + pick(r, 8),
-		one_in(r, 8) ? some_count(r, 512, MAX_INLINE) : pick(r, 256),
+		one_in(r, 16) ? MAX_WR + 1 : 1 + below(r, 60),
+		one_in(r, 16) ? 0xffffffff : 1 + below(r, 60),
+		one_in(r, 8) ? some_count(r, 32, MAX_SGE) : 1 + below(r, 8),
+		one_in(r, 8) ? some_count(r, 32, MAX_SGE) : 1 + below(r, 8),
+		one_in(r, 8) ? some_count(r, 512, MAX_INLINE) : below(r, 256),
 	};
 }
 
 static uint8_t some_qp_type(struct rng *r)
 {
-	return one_in(r, 12) ? pick(r, 12) : IBV_QPT_RC;
+	return one_in(r, 12) ? below(r, 12) : IBV_QPT_RC;
 }
+
+/* The fields that both forms of the command have, under the same names. */
+#define FILL_QP(c, cmd)                                       \
+	do {                                                  \
+		struct qp_caps caps = some_caps(c);           \
+                                                              \
+		(cmd)->user_handle = rnd(&(c)->rng);          \
+		(cmd)->pd_handle = some_handle(c, A_PD);      \
+		(cmd)->send_cq_handle = some_handle(c, A_CQ); \
+		(cmd)->recv_cq_handle = some_handle(c, A_CQ); \
+		(cmd)->max_send_wr = caps.send_wr;            \
+		(cmd)->max_recv_wr = caps.recv_wr;            \
+		(cmd)->max_send_sge = caps.send_sge;          \
+		(cmd)->max_recv_sge = caps.recv_sge;          \
+		(cmd)->max_inline_data = caps.inline_data;    \
+		(cmd)->sq_sig_all = below(&(c)->rng, 2);      \
+		(cmd)->qp_type = some_qp_type(&(c)->rng);     \
+		(cmd)->is_srq = one_in(&(c)->rng, 16);        \
+	} while (0)
 
 void fill_create_qp(struct caller *c, void *in)
 {
 	struct ib_uverbs_create_qp *cmd = in;
-	struct qp_caps caps = some_caps(c);
 
-	cmd->user_handle = rng_next(&c->rng);
-	cmd->pd_handle = some_handle(c, A_PD);
-	cmd->send_cq_handle = some_handle(c, A_CQ);
-	cmd->recv_cq_handle = some_handle(c, A_CQ);
-	cmd->max_send_wr = caps.send_wr;
-	cmd->max_recv_wr = caps.recv_wr;
-	cmd->max_send_sge = caps.send_sge;
-	cmd->max_recv_sge = caps.recv_sge;
-	cmd->max_inline_data = caps.inline_data;
-	cmd->sq_sig_all = pick(&c->rng, 2);
-	cmd->qp_type = some_qp_type(&c->rng);
-	cmd->is_srq = one_in(&c->rng, 16);
+	FILL_QP(c, cmd);
 }
 
 void fill_ex_create_qp(struct caller *c, void *in)
 {
 	struct ib_uverbs_ex_create_qp *cmd = in;
-	struct qp_caps caps = some_caps(c);
 
-	cmd->user_handle = rng_next(&c->rng);
-	cmd->pd_handle = some_handle(c, A_PD);
-	cmd->send_cq_handle = some_handle(c, A_CQ);
-	cmd->recv_cq_handle = some_handle(c, A_CQ);
-	cmd->max_send_wr = caps.send_wr;
-	cmd->max_recv_wr = caps.recv_wr;
-	cmd->max_send_sge = caps.send_sge;
-	cmd->max_recv_sge = caps.recv_sge;
-	cmd->max_inline_data = caps.inline_data;
-	cmd->qp_type = some_qp_type(&c->rng);
-	cmd->create_flags = one_in(&c->rng, 8) ? pick(&c->rng, 1 << 12) : 0;
+	FILL_QP(c, cmd);
+	cmd->create_flags = one_in(&c->rng, 8) ? below(&c->rng, 1 << 12) : 0;
 	cmd->comp_mask = one_in(&c->rng, 16);
 }
 
@@ -163,14 +160,14 @@ static void some_dest(struct caller *c, struct ib_uverbs_qp_dest *d)
 {
 	memcpy(d->dgid, c->u->dev->gid.raw, 16);
 	if (one_in(&c->rng, 24)) /* nobody, near or far: that takes its time */
-		d->dgid[15 - pick(&c->rng, 3)] = rng_next(&c->rng);
+		d->dgid[15 - below(&c->rng, 3)] = rnd(&c->rng);
 	else if (one_in(&c->rng, 24))
-		d->dgid[pick(&c->rng, 16)] = rng_next(&c->rng);
-	d->sgid_index = one_in(&c->rng, 16) ? pick(&c->rng, 256) :
+		d->dgid[below(&c->rng, 16)] = rnd(&c->rng);
+	d->sgid_index = one_in(&c->rng, 16) ? below(&c->rng, 256) :
 					      (uint32_t)c->u->dev->gid_index;
 	d->hop_limit = 64;
-	d->flow_label = rng_next(&c->rng);
-	d->traffic_class = pick(&c->rng, 256);
+	d->flow_label = rnd(&c->rng);
+	d->traffic_class = below(&c->rng, 256);
 	d->is_global = !one_in(&c->rng, 16);
 	d->port_num = 1;
 }
@@ -189,18 +186,18 @@ static uint32_t some_mask(struct rng *r, uint8_t state)
 		mask |= IBV_QP_SQ_PSN | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
 			IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC;
 	if (one_in(r, 6))
-		mask ^= 1u << pick(r, 26);
+		mask ^= 1u << below(r, 26);
 	if (one_in(r, 24))
-		mask = rng_next(r);
+		mask = rnd(r);
 	return mask;
 }
 
 /* Only of our own: anybody's else's would be an honest way to hurt him. */
 static uint32_t some_qpn(struct caller *c)
 {
-	uint32_t qpn = c->desk->qpns[pick(&c->rng, SLOTS)];
+	uint32_t qpn = c->desk->qpns[below(&c->rng, SLOTS)];
 
-	return one_in(&c->rng, 16) ? 0x800000 | pick(&c->rng, 1 << 25) : qpn;
+	return one_in(&c->rng, 16) ? 0x800000 | below(&c->rng, 1 << 25) : qpn;
 }
 
 /* On to RTS, and there again to somewhere. */
@@ -210,10 +207,10 @@ static uint8_t next_state(struct rng *r, uint8_t from)
 					IBV_QPS_RTS };
 
 	if (one_in(r, 16))
-		return pick(r, 256);
+		return below(r, 256);
 	if (from < IBV_QPS_RTS && !one_in(r, 16))
 		return from + 1;
-	return ends[pick(r, ARRAY_SIZE(ends))];
+	return ends[below(r, ARRAY_SIZE(ends))];
 }
 
 /* A queue pair, where there is one, in @state if it is less than 8. */
@@ -221,7 +218,7 @@ static uint32_t choose_qp(struct caller *c, uint8_t state)
 {
 	struct desk *d = c->desk;
 
-	c->slot = pick(&c->rng, SLOTS);
+	c->slot = below(&c->rng, SLOTS);
 	for (int i = 0; i < SLOTS; i++, c->slot = (c->slot + 1) % SLOTS)
 		if (d->slots[A_QP][c->slot] &&
 		    (state >= 8 || d->states[c->slot] == state))
@@ -239,22 +236,22 @@ void fill_modify_qp(struct caller *c, void *in)
 	cmd->attr_mask = some_mask(r, cmd->qp_state);
 	some_dest(c, &cmd->dest);
 	some_dest(c, &cmd->alt_dest);
-	cmd->rq_psn = rng_next(r);
-	cmd->sq_psn = rng_next(r);
+	cmd->rq_psn = rnd(r);
+	cmd->sq_psn = rnd(r);
 	cmd->dest_qp_num = some_qpn(c);
-	cmd->qp_access_flags = one_in(r, 24) ? rng_next(r) : pick(r, 16);
-	cmd->path_mtu = one_in(r, 48) ? pick(r, 256) : 1 + pick(r, 5);
-	cmd->cur_qp_state = pick(r, 8);
-	cmd->path_mig_state = pick(r, 4);
-	cmd->pkey_index = one_in(r, 48) ? pick(r, 4) : 0;
-	cmd->max_rd_atomic = one_in(r, 48) ? pick(r, 256) : 1 + pick(r, 16);
-	cmd->max_dest_rd_atomic = one_in(r, 48) ? pick(r, 256) :
-						  1 + pick(r, 16);
-	cmd->min_rnr_timer = one_in(r, 48) ? pick(r, 256) : 12 + pick(r, 8);
-	cmd->timeout = one_in(r, 48) ? pick(r, 256) : 8 + pick(r, 10);
-	cmd->retry_cnt = one_in(r, 48) ? pick(r, 256) : pick(r, 8);
-	cmd->rnr_retry = one_in(r, 48) ? pick(r, 256) : pick(r, 8);
-	cmd->port_num = one_in(r, 48) ? pick(r, 256) : 1;
+	cmd->qp_access_flags = one_in(r, 24) ? rnd(r) : below(r, 16);
+	cmd->path_mtu = one_in(r, 48) ? below(r, 256) : 1 + below(r, 5);
+	cmd->cur_qp_state = below(r, 8);
+	cmd->path_mig_state = below(r, 4);
+	cmd->pkey_index = one_in(r, 48) ? below(r, 4) : 0;
+	cmd->max_rd_atomic = one_in(r, 48) ? below(r, 256) : 1 + below(r, 16);
+	cmd->max_dest_rd_atomic = one_in(r, 48) ? below(r, 256) :
+						  1 + below(r, 16);
+	cmd->min_rnr_timer = one_in(r, 48) ? below(r, 256) : 12 + below(r, 8);
+	cmd->timeout = one_in(r, 48) ? below(r, 256) : 8 + below(r, 10);
+	cmd->retry_cnt = one_in(r, 48) ? below(r, 256) : below(r, 8);
+	cmd->rnr_retry = one_in(r, 48) ? below(r, 256) : below(r, 8);
+	cmd->port_num = one_in(r, 48) ? below(r, 256) : 1;
 }
 
 /* Doorbells, and requests that no user may post this way. */

@@ -217,8 +217,8 @@ void ground_shake(struct ground *g, struct rng *r)
 {
 	static const enum plot_id some[] = { PLOT_COLD, PLOT_COLD, PLOT_SINK,
 					     PLOT_ATOMIC, PLOT_HOLE };
-	enum plot_id id = some[pick(r, ARRAY_SIZE(some))];
-	size_t first = pick(r, PLOT_PAGES) * PAGE;
+	enum plot_id id = some[below(r, ARRAY_SIZE(some))];
+	size_t first = below(r, PLOT_PAGES) * PAGE;
 
 	if (one_in(r, 4))
 		end_another(g, one_in(r, 2));

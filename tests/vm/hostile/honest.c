@@ -60,7 +60,7 @@ static void open_party(struct party *p, const char *name)
 		p->score->qpn[2 * i + 1] = p->b[i].qp->qp_num;
 	}
 	arena_create(&p->near, &p->dev, ARENA_WARM, LANES * LANE);
-	arena_create(&p->far, &p->dev, kinds[pick(&p->rng, ARRAY_SIZE(kinds))],
+	arena_create(&p->far, &p->dev, kinds[below(&p->rng, ARRAY_SIZE(kinds))],
 		     LANES * LANE);
 }
 
@@ -77,14 +77,14 @@ static void close_party(struct party *p)
 
 static void plan(struct party *p, struct message *m, size_t lane)
 {
-	m->kind = pick(&p->rng, KINDS);
-	m->len = 1 + pick(&p->rng, one_in(&p->rng, 4) ? MAX_LEN : 1500);
-	m->from = lane + PAGE + pick(&p->rng, PAGE);
-	m->to = lane + PAGE + pick(&p->rng, PAGE);
+	m->kind = below(&p->rng, KINDS);
+	m->len = 1 + below(&p->rng, one_in(&p->rng, 4) ? MAX_LEN : 1500);
+	m->from = lane + PAGE + below(&p->rng, PAGE);
+	m->to = lane + PAGE + below(&p->rng, PAGE);
 	if (m->kind == FETCH_ADD) {
 		m->len = 8;
 		m->to &= ~7ul;
-		m->add = rng_next(&p->rng);
+		m->add = rnd(&p->rng);
 	}
 	arena_prepare(&p->near, m->from, m->len, ++p->round);
 	arena_prepare(&p->far, m->to, m->len, ++p->round);
@@ -178,7 +178,7 @@ static bool judge(struct party *p, const struct message *m)
 
 static bool volley(struct party *p)
 {
-	int pair = pick(&p->rng, PAIRS), n = 1 + pick(&p->rng, LANES);
+	int pair = below(&p->rng, PAIRS), n = 1 + below(&p->rng, LANES);
 	struct message m[LANES];
 	uint64_t started, ms;
 

@@ -20,29 +20,6 @@ struct options {
 	bool lie; /* something happens that must be noticed */
 };
 
-/* --- chance: the same sequence for the same seed --- */
-
-struct rng {
-	uint64_t state;
-};
-
-static inline uint64_t rng_next(struct rng *r)
-{
-	r->state += 0x9e3779b97f4a7c15ULL;
-	return mix64(r->state);
-}
-
-/* 0 to @n - 1 */
-static inline uint32_t pick(struct rng *r, uint32_t n)
-{
-	return (rng_next(r) >> 32) * n >> 32;
-}
-
-static inline bool one_in(struct rng *r, uint32_t n)
-{
-	return !pick(r, n);
-}
-
 /* --- the board: what the processes of a run know of each other --- */
 
 enum {

@@ -176,13 +176,13 @@ static size_t put_caps(struct caller *c, uint8_t *to)
 {
 	struct rng *r = &c->rng;
 	struct ib_uverbs_qp_cap cap = {
-		1 + pick(r, 60), 1 + pick(r, 60), 1 + pick(r, 8),
-		1 + pick(r, 8),	 pick(r, 256),
+		1 + below(r, 60), 1 + below(r, 60), 1 + below(r, 8),
+		1 + below(r, 8),  below(r, 256),
 	};
 	uint32_t *words = (uint32_t *)&cap;
 
 	if (one_in(r, 8))
-		words[pick(r, 5)] = rng_next(r) >> pick(r, 32);
+		words[below(r, 5)] = rnd(r) >> below(r, 32);
 	/* never all of them: that is for create_qp to try, and to count */
 	memcpy(to, &cap, sizeof(cap));
 	return sizeof(cap);
@@ -191,19 +191,19 @@ static size_t put_caps(struct caller *c, uint8_t *to)
 static size_t put_sges(struct caller *c, uint8_t *to)
 {
 	struct rng *r = &c->rng;
-	uint32_t n = one_in(r, 8) ? 1 + pick(r, MAX_SGES) : 1 + pick(r, 4);
+	uint32_t n = one_in(r, 8) ? 1 + below(r, MAX_SGES) : 1 + below(r, 4);
 	struct ib_uverbs_sge *sge = (void *)to;
 	struct desk *d = c->desk;
 	bool absurd = one_in(r, 3);
 	uint64_t length;
 
-	c->slot = pick(r, SLOTS);
+	c->slot = below(r, SLOTS);
 	for (int i = 0; i < SLOTS && !d->slots[A_MR][c->slot]; i++)
 		c->slot = (c->slot + 1) % SLOTS;
 	for (uint32_t i = 0; i < n; i++) {
 		length = d->lengths[c->slot];
-		sge[i].addr = d->starts[c->slot] + pick(r, length | 1);
-		sge[i].length = pick(r, 2 * PAGE);
+		sge[i].addr = d->starts[c->slot] + below(r, length | 1);
+		sge[i].length = below(r, 2 * PAGE);
 		if (sge[i].addr + sge[i].length > d->starts[c->slot] + length)
 			sge[i].length = 1;
 		sge[i].lkey = d->lkeys[c->slot];
@@ -212,8 +212,8 @@ static size_t put_sges(struct caller *c, uint8_t *to)
 		sge[i].addr = some_start(c, &length);
 		sge[i].length = length;
 		if (one_in(r, 2))
-			sge[i].lkey = one_in(r, 2) ? rng_next(r) :
-						     d->lkeys[pick(r, SLOTS)];
+			sge[i].lkey = one_in(r, 2) ? rnd(r) :
+						     d->lkeys[below(r, SLOTS)];
 	}
 	return n * sizeof(*sge);
 }
@@ -224,14 +224,14 @@ static uint64_t some_value(struct caller *c, enum value v)
 	uint64_t length, start;
 
 	if (one_in(r, 24))
-		return rng_next(r) >> pick(r, 64);
+		return rnd(r) >> below(r, 64);
 	switch (v) {
 	case V_SMALL:
-		return pick(r, 4);
+		return below(r, 4);
 	case V_ANY:
-		return rng_next(r);
+		return rnd(r);
 	case V_CQE:
-		return 1 + pick(r, 200);
+		return 1 + below(r, 200);
 	case V_QP_TYPE:
 		return IBV_QPT_RC;
 	case V_START:
@@ -241,9 +241,9 @@ static uint64_t some_value(struct caller *c, enum value v)
 	case V_ACCESS:
 		return some_access(r);
 	case V_ADVICE:
-		return pick(r, one_in(r, 16) ? 8 : 3);
+		return below(r, one_in(r, 16) ? 8 : 3);
 	case V_FLAG:
-		return pick(r, 2);
+		return below(r, 2);
 	case V_ENTRY:
 		return 32;
 	case V_PORT:
@@ -298,9 +298,9 @@ static void twist(struct caller *c, struct ioctl_call *call)
 {
 	struct rng *r = &c->rng;
 	unsigned int n = call->hdr.num_attrs;
-	struct ib_uverbs_attr *a = &call->attrs[n ? pick(r, n) : 0];
+	struct ib_uverbs_attr *a = &call->attrs[n ? below(r, n) : 0];
 
-	switch (pick(r, 12)) {
+	switch (below(r, 12)) {
 	case 0: /* left out */
 		if (n) {
 			*a = call->attrs[n - 1];
@@ -312,35 +312,35 @@ static void twist(struct caller *c, struct ioctl_call *call)
 		call->hdr.num_attrs++;
 		break;
 	case 2:
-		a->attr_id = pick(r, 16) | (pick(r, 2) << 12);
+		a->attr_id = below(r, 16) | (below(r, 2) << 12);
 		break;
 	case 3:
-		a->len = one_in(r, 2) ? (uint32_t)a->len + pick(r, 17) - 8 :
-					rng_next(r);
+		a->len = one_in(r, 2) ? (uint32_t)a->len + below(r, 17) - 8 :
+					rnd(r);
 		break;
 	case 4:
-		a->flags = rng_next(r) >> pick(r, 64);
+		a->flags = rnd(r) >> below(r, 64);
 		break;
 	case 5:
 		a->data = (uint64_t[]){ 0, 0xffff888000000000,
 					(uintptr_t)c->u->wide,
 					(uintptr_t)c->in + PAPER -
-						4 }[pick(r, 4)];
+						4 }[below(r, 4)];
 		break;
 	case 6:
-		a->attr_data.reserved = rng_next(r);
+		a->attr_data.reserved = rnd(r);
 		break;
 	case 7:
-		call->hdr.object_id = pick(r, 24) | (pick(r, 2) << 12);
+		call->hdr.object_id = below(r, 24) | (below(r, 2) << 12);
 		break;
 	case 8:
-		call->hdr.method_id = pick(r, 8) | (pick(r, 2) << 12);
+		call->hdr.method_id = below(r, 8) | (below(r, 2) << 12);
 		break;
 	case 9:
-		call->hdr.driver_id = pick(r, 32);
+		call->hdr.driver_id = below(r, 32);
 		break;
 	case 10:
-		call->hdr.num_attrs += pick(r, 5) - 2;
+		call->hdr.num_attrs += below(r, 5) - 2;
 		if (call->hdr.num_attrs > MAX_ATTRS + 1)
 			call->hdr.num_attrs = 0;
 		break;
@@ -411,7 +411,7 @@ static bool call(struct caller *c, const struct method *m)
 	call.hdr.length =
 		sizeof(call.hdr) + call.hdr.num_attrs * sizeof(call.attrs[0]);
 	if (one_in(&c->rng, 64))
-		call.hdr.length += pick(&c->rng, 9) - 4;
+		call.hdr.length += below(&c->rng, 9) - 4;
 	if (ioctl(c->desk->fd, RDMA_VERBS_IOCTL, &call))
 		return false;
 	if (made && kind != NO_OBJECT)
@@ -425,7 +425,7 @@ bool call_method(struct caller *c)
 
 	for (i = 0; i < num_methods; i++)
 		all += methods[i].weight;
-	at = pick(&c->rng, all);
+	at = below(&c->rng, all);
 	for (i = 0; at >= methods[i].weight; i++)
 		at -= methods[i].weight;
 	if (!call(c, &methods[i]))

@@ -28,7 +28,7 @@ static void volley(struct range *r)
 	uint64_t end = board->done + VOLLEY;
 
 	while (board->done < end) {
-		struct victim *v = victim(r->victims, pick(rng, VICTIMS));
+		struct victim *v = victim(r->victims, below(rng, VICTIMS));
 
 		/* a few also to those that cannot hear */
 		if (v->dead && !one_in(rng, 32))
@@ -36,7 +36,7 @@ static void volley(struct range *r)
 		if (one_in(rng, 5))
 			shoot_response(r, v);
 		else
-			for (unsigned int n = 1 + pick(rng, 2); n; n--)
+			for (unsigned int n = 1 + below(rng, 2); n; n--)
 				shoot_request(r, v);
 	}
 	peer_flush(r->batch);
@@ -49,11 +49,11 @@ static void live_on(struct range *r)
 {
 	struct rng *rng = r->rng;
 
-	for (int n = pick(rng, 3); n; n--) {
-		victim_post(r->victims, victim(r->victims, pick(rng, VICTIMS)),
+	for (int n = below(rng, 3); n; n--) {
+		victim_post(r->victims, victim(r->victims, below(rng, VICTIMS)),
 			    rng);
 		victim_post_recv(r->victims,
-				 victim(r->victims, pick(rng, VICTIMS)), rng);
+				 victim(r->victims, below(rng, VICTIMS)), rng);
 	}
 	if (one_in(rng, 2))
 		ground_shake(r->ground, rng);

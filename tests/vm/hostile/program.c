@@ -73,26 +73,26 @@ struct program {
 
 static uint32_t some_word(struct rng *r)
 {
-	switch (pick(r, 4)) {
+	switch (below(r, 4)) {
 	case 0:
-		return pick(r, 64);
+		return below(r, 64);
 	case 1:
-		return 0 - pick(r, 4);
+		return 0 - below(r, 4);
 	default:
-		return rng_next(r);
+		return rnd(r);
 	}
 }
 
 static struct shared_ring *any_ring(struct couple *c, struct rng *r,
 				    unsigned int n)
 {
-	return &c->h[pick(r, 2)].rings[pick(r, n)];
+	return &c->h[below(r, 2)].rings[below(r, n)];
 }
 
 static void scribble_words(struct shared_ring *ring, struct rng *r, int n)
 {
 	uint32_t *words = (uint32_t *)ring->buf;
-	uint32_t at = pick(r, ring->size / 4);
+	uint32_t at = below(r, ring->size / 4);
 
 	for (; n && at < ring->size / 4; n--, at++)
 		__atomic_store_n(&words[at], some_word(r), __ATOMIC_RELAXED);
@@ -101,16 +101,16 @@ static void scribble_words(struct shared_ring *ring, struct rng *r, int n)
 /* In the slots that are in use just now, field by field. */
 static void scribble_slot(struct shared_ring *ring, struct rng *r)
 {
-	uint32_t index = ring->index - 1 - pick(r, 4);
+	uint32_t index = ring->index - 1 - below(r, 4);
 	uint32_t *words = shared_slot(ring, index);
 
-	words += pick(r, (1u << ring->log2_elem) / 4);
+	words += below(r, (1u << ring->log2_elem) / 4);
 	__atomic_store_n(words, some_word(r), __ATOMIC_RELAXED);
 }
 
 static void scribble_some(struct program *p, struct rng *r)
 {
-	unsigned int i = pick(r, COUPLES + p->have_old);
+	unsigned int i = below(r, COUPLES + p->have_old);
 	struct couple *c = i < COUPLES ? &p->couples[i] : &p->old;
 
 	/* the CQ's entries are written by the driver: not all the time */
@@ -124,7 +124,7 @@ static void scribble_some(struct program *p, struct rng *r)
 static void *scribble(void *arg)
 {
 	struct program *p = arg;
-	struct rng r = { p->rng.state + 7 };
+	struct rng r = { p->rng.x + 7 };
 
 	while (!p->stop) {
 		pthread_mutex_lock(&p->lock);
@@ -171,15 +171,15 @@ static void put_recv(struct couple *c, struct half *h, struct rng *r)
 
 static uint32_t some_index(const struct shared_ring *ring, struct rng *r)
 {
-	switch (pick(r, 4)) {
+	switch (below(r, 4)) {
 	case 0:
-		return ring->index + pick(r, 5) - 2;
+		return ring->index + below(r, 5) - 2;
 	case 1:
-		return ring->mask + pick(r, 3);
+		return ring->mask + below(r, 3);
 	case 2:
-		return pick(r, ring->mask + 1);
+		return below(r, ring->mask + 1);
 	default:
-		return rng_next(r);
+		return rnd(r);
 	}
 }
 
@@ -187,25 +187,25 @@ static void spoil_header(struct shared_ring *ring, struct rng *r)
 {
 	ring->buf->log2_elem_size = some_word(r);
 	ring->buf->index_mask = some_word(r);
-	ring->buf->pad_1[pick(r, 30)] = some_word(r);
+	ring->buf->pad_1[below(r, 30)] = some_word(r);
 }
 
 static void spoil_page(struct shared_ring *ring, struct rng *r)
 {
 	uint32_t pages = ring->size / PAGE;
-	uint8_t *page = (uint8_t *)ring->buf + pick(r, pages) * PAGE;
+	uint8_t *page = (uint8_t *)ring->buf + below(r, pages) * PAGE;
 
 	if (one_in(r, 2))
 		memset(page, one_in(r, 2) ? 0xff : 0, PAGE);
 	else
-		fill(page, PAGE, rng_next(r));
+		fill(page, PAGE, rnd(r));
 }
 
 static void spoil_cq(struct couple *c, struct half *h, struct rng *r)
 {
 	struct shared_ring *ring = &h->rings[CQ_RING];
 
-	switch (pick(r, 4)) {
+	switch (below(r, 4)) {
 	case 0: /* full, as it seems */
 		ring->buf->consumer_index = ring->buf->producer_index + 1;
 		c->spoiled = true;
@@ -228,7 +228,7 @@ static void some_state(struct half *h, struct rng *r)
 		IBV_QPS_SQD,   IBV_QPS_SQE,  IBV_QPS_ERR, IBV_QPS_ERR,
 	};
 
-	rd_to_state(&h->q, states[pick(r, ARRAY_SIZE(states))]);
+	rd_to_state(&h->q, states[below(r, ARRAY_SIZE(states))]);
 }
 
 static enum state some_kind(struct rng *r)
@@ -238,9 +238,9 @@ static enum state some_kind(struct rng *r)
 		STATE_RECV, STATE_RECVS, STATE_RECVS, STATE_CHANGE,
 	};
 	enum state seldom =
-		STATE_PRODUCER + pick(r, STATE_SCRIBBLES - STATE_PRODUCER);
+		STATE_PRODUCER + below(r, STATE_SCRIBBLES - STATE_PRODUCER);
 
-	return one_in(r, 8) ? seldom : often[pick(r, ARRAY_SIZE(often))];
+	return one_in(r, 8) ? seldom : often[below(r, ARRAY_SIZE(often))];
 }
 
 /* What is not the way to use a ring at all. */
@@ -264,7 +264,7 @@ static void spoil(struct program *p, struct couple *c, struct half *h,
 		spoil_header(any_ring(c, r, RINGS), r);
 		break;
 	case STATE_WORDS:
-		scribble_words(ring, r, 1 + pick(r, 16));
+		scribble_words(ring, r, 1 + below(r, 16));
 		break;
 	case STATE_BLOCK:
 		spoil_page(ring, r);
@@ -277,7 +277,7 @@ static void spoil(struct program *p, struct couple *c, struct half *h,
 		bell(&c->h[1]);
 		break;
 	case STATE_ARM:
-		ibv_req_notify_cq(h->cq, pick(r, 2));
+		ibv_req_notify_cq(h->cq, below(r, 2));
 		break;
 	case STATE_MODIFY:
 		some_state(h, r);
@@ -299,7 +299,7 @@ static unsigned int do_state(struct program *p, struct couple *c,
 
 	count_kind(s);
 	if (s == STATE_SENDS || s == STATE_RECVS)
-		n += pick(r, 8);
+		n += below(r, 8);
 	if (s == STATE_RECV || s == STATE_RECVS) {
 		for (unsigned int i = 0; i < n; i++)
 			put_recv(c, h, r);
@@ -342,7 +342,7 @@ static void look_after(struct program *p, unsigned int i)
 	if (one_in(&p->rng, 32) && (rd_state(&c->h[0].q) == IBV_QPS_ERR ||
 				    rd_state(&c->h[1].q) == IBV_QPS_ERR))
 		c->failed = c->spoiled = true;
-	if (!c->failed || ++p->age[i] < pick(&p->rng, GATHER))
+	if (!c->failed || ++p->age[i] < below(&p->rng, GATHER))
 		return;
 	p->age[i] = 0;
 	if (c->spoiled || one_in(&p->rng, 64)) {
@@ -362,7 +362,7 @@ static void run(const struct options *o)
 
 	if (!p)
 		die("out of memory");
-	p->rng.state = o->seed;
+	p->rng.x = o->seed;
 	pthread_mutex_init(&p->lock, NULL);
 	rd_open(&dev, o->dev);
 	ground_open(&p->ground, &dev, false, o->lie);
@@ -371,10 +371,10 @@ static void run(const struct options *o)
 	if (pthread_create(&thread, NULL, scribble, p))
 		die("pthread_create");
 	while (board->done < o->count && !board->harms) {
-		unsigned int i = pick(&p->rng, COUPLES);
+		unsigned int i = below(&p->rng, COUPLES);
 		struct couple *c = &p->couples[i];
 
-		board->done += do_state(p, c, &c->h[pick(&p->rng, 2)]);
+		board->done += do_state(p, c, &c->h[below(&p->rng, 2)]);
 		look_after(p, i);
 		if (turn++ % CHECK_EVERY == 0)
 			ground_check(&p->ground);

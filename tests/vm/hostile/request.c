@@ -18,13 +18,13 @@ static uint8_t some_opcode(struct rng *r, const struct victim *v)
 
 	switch (v->message) {
 	case IN_SEND:
-		return SEND_MIDDLE + pick(r, 3);
+		return SEND_MIDDLE + below(r, 3);
 	case IN_WRITE:
 		if (v->resid > v->mtu)
 			return WRITE_MIDDLE;
-		return WRITE_LAST + pick(r, 2);
+		return WRITE_LAST + below(r, 2);
 	default:
-		return first[pick(r, ARRAY_SIZE(first))];
+		return first[below(r, ARRAY_SIZE(first))];
 	}
 }
 
@@ -32,7 +32,7 @@ static void set_target(struct range *r, struct shot *s, uint32_t len)
 {
 	struct rng *rng = r->rng;
 	bool atomic = s->c.op == CMP_SWAP || s->c.op == FETCH_ADD;
-	enum plot_id id = targets[pick(rng, ARRAY_SIZE(targets))];
+	enum plot_id id = targets[below(rng, ARRAY_SIZE(targets))];
 	struct plot *plot;
 	uint32_t room;
 
@@ -48,21 +48,21 @@ static void set_target(struct range *r, struct shot *s, uint32_t len)
 	room = PLOT_LEN - (len < PLOT_LEN ? len : PLOT_LEN);
 	/* often at the very end */
 	s->c.va = (uintptr_t)plot->mem +
-		  (one_in(rng, 4) ? room : pick(rng, room + 1));
+		  (one_in(rng, 4) ? room : below(rng, room + 1));
 	if (atomic)
 		s->c.va &= ~7ull;
 	if (id == PLOT_HOLE && !one_in(rng, 8)) /* before the hole */
-		s->c.va = (uintptr_t)plot->mem + pick(rng, PAGE / 2);
+		s->c.va = (uintptr_t)plot->mem + below(rng, PAGE / 2);
 	s->c.rkey = plot->key;
 	s->c.dma = len;
-	s->c.swap_add = pick(rng, 256);
+	s->c.swap_add = below(rng, 256);
 }
 
 /* A message of one packet, or of several. */
 static void set_lengths(struct range *r, struct victim *v, struct shot *s)
 {
 	struct rng *rng = r->rng;
-	uint32_t one = pick(rng, v->mtu < 200 ? v->mtu : 200);
+	uint32_t one = below(rng, v->mtu < 200 ? v->mtu : 200);
 	uint32_t len;
 
 	switch (s->c.op) {
@@ -80,11 +80,11 @@ static void set_lengths(struct range *r, struct victim *v, struct shot *s)
 		break;
 	case WRITE_ONLY:
 	case WRITE_ONLY_IMM:
-		s->c.len = one_in(rng, 8) ? pick(rng, v->mtu + 1) : one;
+		s->c.len = one_in(rng, 8) ? below(rng, v->mtu + 1) : one;
 		set_target(r, s, s->c.len);
 		break;
 	case WRITE_FIRST:
-		len = v->mtu + 1 + pick(rng, v->mtu < 2000 ? v->mtu : 500);
+		len = v->mtu + 1 + below(rng, v->mtu < 2000 ? v->mtu : 500);
 		s->c.len = v->mtu;
 		set_target(r, s, len);
 		break;
@@ -94,7 +94,7 @@ static void set_lengths(struct range *r, struct victim *v, struct shot *s)
 		s->c.len = v->resid < v->mtu ? v->resid : v->mtu;
 		break;
 	case READ_REQ:
-		set_target(r, s, pick(rng, one_in(rng, 8) ? PLOT_LEN : 600));
+		set_target(r, s, below(rng, one_in(rng, 8) ? PLOT_LEN : 600));
 		break;
 	case CMP_SWAP:
 	case FETCH_ADD:

@@ -59,7 +59,7 @@ static void take_ring(struct shared_ring *s, unsigned int i)
 static void take_cq(struct half *h, struct ground *g, struct rng *r)
 {
 	seen.n = 0;
-	h->cq = ibv_create_cq(g->dev->ctx, 20 + pick(r, 200), NULL, NULL, 0);
+	h->cq = ibv_create_cq(g->dev->ctx, 20 + below(r, 200), NULL, NULL, 0);
 	if (!h->cq)
 		die("create a CQ: %s", strerror(errno));
 	if (seen.n != 1)
@@ -86,16 +86,16 @@ static void take_qp(struct half *h, struct ground *g,
 static void open_half(struct half *h, struct ground *g, struct rng *r)
 {
 	struct rd_qp_opts opts = {
-		.sq = 1 + pick(r, 40),
-		.rq = 1 + pick(r, 40),
-		.sge = 1 + pick(r, 8),
-		.inline_data = pick(r, 200),
+		.sq = 1 + below(r, 40),
+		.rq = 1 + below(r, 40),
+		.sge = 1 + below(r, 8),
+		.inline_data = below(r, 200),
 		.mtu = one_in(r, 2) ? 1024 : 4096,
 		.timeout = 12,
-		.rd_atomic = 1 + pick(r, 16),
+		.rd_atomic = 1 + below(r, 16),
 		/* Or six that wait for receives take all of the processors. */
-		.rnr_timer = 14 + pick(r, 8), /* 1.3 to 15 ms */
-		.rnr_retry = 1 + pick(r, 7),
+		.rnr_timer = 14 + below(r, 8), /* 1.3 to 15 ms */
+		.rnr_retry = 1 + below(r, 7),
 	};
 
 	seen.fd = g->dev->ctx->cmd_fd;

@@ -26,15 +26,15 @@ static uint32_t some_length(struct rng *r, uint32_t right)
 					0x7fffffff, 0x80000000, 65536,
 					0x80000001, 0xffffffff, 1 << 24 };
 
-	switch (pick(r, 4)) {
+	switch (below(r, 4)) {
 	case 0:
 		return right + 1;
 	case 1:
 		return right - 1;
 	case 2:
-		return odd[pick(r, ARRAY_SIZE(odd))];
+		return odd[below(r, ARRAY_SIZE(odd))];
 	default:
-		return right + pick(r, 64);
+		return right + below(r, 64);
 	}
 }
 
@@ -55,28 +55,28 @@ static void twist_edge(struct range *r, struct shot *s)
 		if (one_in(r->rng, 2)) /* one byte over the end */
 			s->c.va += PLOT_LEN - len + 1;
 		else
-			s->c.va += at[pick(r->rng, ARRAY_SIZE(at))];
+			s->c.va += at[below(r->rng, ARRAY_SIZE(at))];
 		return;
 	}
 }
 
 static uint64_t some_address(struct range *r)
 {
-	const struct plot *p = &r->ground->plots[pick(r->rng, PLOTS)];
+	const struct plot *p = &r->ground->plots[below(r->rng, PLOTS)];
 
-	switch (pick(r->rng, 6)) {
+	switch (below(r->rng, 6)) {
 	case 0:
-		return rng_next(r->rng);
+		return rnd(r->rng);
 	case 1:
-		return UINT64_MAX - pick(r->rng, 4096);
+		return UINT64_MAX - below(r->rng, 4096);
 	case 2:
-		return pick(r->rng, 8192);
+		return below(r->rng, 8192);
 	case 3:
-		return 0xffff888000000000 + rng_next(r->rng) % (1ul << 32);
+		return 0xffff888000000000 + rnd(r->rng) % (1ul << 32);
 	case 4: /* right for another region */
-		return (uintptr_t)p->mem + pick(r->rng, PLOT_LEN);
+		return (uintptr_t)p->mem + below(r->rng, PLOT_LEN);
 	default:
-		return (uintptr_t)p->map + pick(r->rng, PLOT_PAGES * PAGE);
+		return (uintptr_t)p->map + below(r->rng, PLOT_PAGES * PAGE);
 	}
 }
 
@@ -84,15 +84,15 @@ static uint32_t some_qpn(struct range *r)
 {
 	struct honest_score *h = &board->honest[0];
 
-	switch (pick(r->rng, 6)) {
+	switch (below(r->rng, 6)) {
 	case 0:
-		return pick(r->rng, 1 << 24);
+		return below(r->rng, 1 << 24);
 	case 1:
-		return pick(r->rng, 2);
+		return below(r->rng, 2);
 	case 2:
 		return 0xffffff;
 	default:
-		return h->qpn[pick(r->rng, HONEST_QPS)];
+		return h->qpn[below(r->rng, HONEST_QPS)];
 	}
 }
 
@@ -101,13 +101,13 @@ static uint32_t some_source(struct range *r)
 {
 	uint32_t peer = ntohl(r->peer->src);
 
-	switch (pick(r->rng, 8)) {
+	switch (below(r->rng, 8)) {
 	case 0:
 		return r->peer->dst;
 	case 1:
-		return htonl(0xac100000 + pick(r->rng, 65536));
+		return htonl(0xac100000 + below(r->rng, 65536));
 	default:
-		return htonl((peer & ~0xff) + 3 + pick(r->rng, 250));
+		return htonl((peer & ~0xff) + 3 + below(r->rng, 250));
 	}
 }
 
@@ -121,43 +121,43 @@ static void twist_bth(struct range *r, struct victim *v, struct shot *s,
 
 	switch (t) {
 	case TWIST_OPCODE:
-		s->c.op = pick(rng, FETCH_ADD + 1);
+		s->c.op = below(rng, FETCH_ADD + 1);
 		break;
 	case TWIST_OPCODE_ANY:
-		s->c.op = rng_next(rng);
+		s->c.op = rnd(rng);
 		break;
 	case TWIST_PSN_NEAR:
-		s->c.psn = psn_add(psn, 1 + pick(rng, 4)) | flags;
+		s->c.psn = psn_add(psn, 1 + below(rng, 4)) | flags;
 		break;
 	case TWIST_PSN_OLD:
-		s->c.psn = psn_add(psn, -1 - (int)pick(rng, 24)) | flags;
+		s->c.psn = psn_add(psn, -1 - (int)below(rng, 24)) | flags;
 		break;
 	case TWIST_PSN_FAR:
 		s->c.psn = flags | (one_in(rng, 4) ? psn_add(psn, 0x800000) :
-						     pick(rng, 1 << 24));
+						     below(rng, 1 << 24));
 		break;
 	case TWIST_ACK_REQ:
 		s->c.psn ^= 0x80000000;
 		s->spoiled |= responds;
 		return; /* it may be taken all the same */
 	case TWIST_FLAGS:
-		s->c.flags ^= 0x40 << pick(rng, 2);
+		s->c.flags ^= 0x40 << below(rng, 2);
 		return;
 	case TWIST_VERSION:
-		s->c.flags |= 1 + pick(rng, 15);
+		s->c.flags |= 1 + below(rng, 15);
 		break;
 	case TWIST_PKEY:
-		s->c.pkey ^= 1 << pick(rng, 15);
+		s->c.pkey ^= 1 << below(rng, 15);
 		break;
 	case TWIST_QPN:
 		s->c.qpn = some_qpn(r);
 		break;
 	default:
-		s->c.aeth = (uint32_t)rng_next(rng);
+		s->c.aeth = (uint32_t)rnd(rng);
 		if (one_in(rng, 2)) /* NAKs, and how long to wait */
 			s->c.aeth =
 				(one_in(rng, 2) ? 0x60000001u : 0x20000001u) |
-				pick(rng, 8) << 24;
+				below(rng, 8) << 24;
 		break;
 	}
 	(void)v;
@@ -171,15 +171,15 @@ static void twist_eth(struct range *r, struct victim *v, struct shot *s,
 
 	switch (t) {
 	case TWIST_KEY:
-		s->c.rkey = r->ground->plots[pick(rng, PLOTS)].key;
+		s->c.rkey = r->ground->plots[below(rng, PLOTS)].key;
 		break;
 	case TWIST_KEY_ENDED: /* it would be right otherwise */
 		s->c.rkey = r->ground->plots[PLOT_STALE].key;
 		s->c.va = (uintptr_t)r->ground->plots[PLOT_STALE].mem;
 		break;
 	case TWIST_KEY_WRONG:
-		s->c.rkey = one_in(rng, 2) ? (uint32_t)rng_next(rng) :
-					     s->c.rkey ^ 1u << pick(rng, 32);
+		s->c.rkey = one_in(rng, 2) ? (uint32_t)rnd(rng) :
+					     s->c.rkey ^ 1u << below(rng, 32);
 		break;
 	case TWIST_VA_EDGE:
 		twist_edge(r, s);
@@ -194,7 +194,7 @@ static void twist_eth(struct range *r, struct victim *v, struct shot *s,
 		s->c.len = some_length(rng, s->c.len) % (v->mtu + 1);
 		break;
 	case TWIST_OVERSIZE:
-		s->c.len = v->mtu + 1 + pick(rng, 8000 - v->mtu);
+		s->c.len = v->mtu + 1 + below(rng, 8000 - v->mtu);
 		break;
 	default:
 		break;
@@ -211,13 +211,13 @@ static void twist_datagram(struct range *r, struct shot *s, enum twist t)
 		s->d.src = some_source(r);
 		break;
 	case TWIST_ICRC:
-		s->d.flip = 1u << pick(rng, 32);
+		s->d.flip = 1u << below(rng, 32);
 		break;
 	case TWIST_CUT:
-		s->cut = pick(rng, 64);
+		s->cut = below(rng, 64);
 		break;
 	case TWIST_UDP_LENGTH:
-		s->d.udp_more = (int)pick(rng, 80) - 40;
+		s->d.udp_more = (int)below(rng, 80) - 40;
 		break;
 	case TWIST_OPTIONS:
 		s->d.options = true;
@@ -226,7 +226,7 @@ static void twist_datagram(struct range *r, struct shot *s, enum twist t)
 		s->d.split = true;
 		return; /* it is put together again */
 	default: /* the payload is longer or shorter than it says */
-		s->c.flags ^= (1 + pick(rng, 3)) << 4;
+		s->c.flags ^= (1 + below(rng, 3)) << 4;
 		s->pad_lies = true;
 		break;
 	}
@@ -235,11 +235,11 @@ static void twist_datagram(struct range *r, struct shot *s, enum twist t)
 
 static void twist(struct range *r, struct victim *v, struct shot *s)
 {
-	enum twist t = pick(r->rng, TWIST_MANY);
+	enum twist t = below(r->rng, TWIST_MANY);
 
 	/* most of them are to reach the queue pair */
 	if (t >= TWIST_VERSION && t <= TWIST_OPTIONS && !one_in(r->rng, 3))
-		t = pick(r->rng, TWIST_PAD);
+		t = below(r->rng, TWIST_PAD);
 	count_kind(t);
 	switch (t) {
 	case TWIST_KEY:
@@ -271,7 +271,7 @@ static void twist(struct range *r, struct victim *v, struct shot *s)
 
 static void put(struct range *r, struct shot *s)
 {
-	uint8_t fill = 0x40 + pick(r->rng, 32);
+	uint8_t fill = 0x40 + below(r->rng, 32);
 	uint8_t bytes[CRAFT_MAX + 128];
 	unsigned int pad;
 	size_t len;
@@ -298,7 +298,7 @@ unsigned int some_twists(struct rng *r)
 {
 	static const uint8_t often[] = { 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 3 };
 
-	return often[pick(r, ARRAY_SIZE(often))];
+	return often[below(r, ARRAY_SIZE(often))];
 }
 
 void shoot(struct range *r, struct victim *v, struct shot *s,

@@ -50,25 +50,25 @@ static void name_kinds(void)
 
 static bool map_ring(struct caller *c)
 {
-	unsigned int slot = pick(&c->rng, SLOTS);
+	unsigned int slot = below(&c->rng, SLOTS);
 	size_t size = c->desk->sizes[slot];
 	off_t offset = c->desk->offsets[slot];
 	uint32_t *ring;
 
 	if (one_in(&c->rng, 8))
-		size = pick(&c->rng, 1 << 20);
+		size = below(&c->rng, 1 << 20);
 	if (one_in(&c->rng, 8))
-		offset = (off_t)pick(&c->rng, 1 << 20) * PAGE;
+		offset = (off_t)below(&c->rng, 1 << 20) * PAGE;
 	ring = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		    one_in(&c->rng, 16) ? MAP_PRIVATE : MAP_SHARED, c->desk->fd,
 		    offset);
 	if (ring == MAP_FAILED)
 		return false;
 	for (int i = 0; i < 8; i++)
-		ring[pick(&c->rng, size / 4)] = rng_next(&c->rng) >>
-						pick(&c->rng, 64);
+		ring[below(&c->rng, size / 4)] = rnd(&c->rng) >>
+						 below(&c->rng, 64);
 	if (one_in(&c->rng, 2))
-		ring[32] = pick(&c->rng, 64); /* the producer's index */
+		ring[32] = below(&c->rng, 64); /* the producer's index */
 	munmap(ring, size);
 	count_kind(kind_map);
 	return true;
@@ -76,12 +76,12 @@ static bool map_ring(struct caller *c)
 
 static bool read_events(struct caller *c)
 {
-	uint32_t fd = c->desk->slots[A_CHANNEL][pick(&c->rng, SLOTS)];
+	uint32_t fd = c->desk->slots[A_CHANNEL][below(&c->rng, SLOTS)];
 	char bytes[256];
 
 	if (!fd || fcntl((int)fd - 1, F_SETFL, O_NONBLOCK))
 		return false;
-	if (read((int)fd - 1, bytes, pick(&c->rng, sizeof(bytes))) < 0 &&
+	if (read((int)fd - 1, bytes, below(&c->rng, sizeof(bytes))) < 0 &&
 	    errno != EAGAIN)
 		return false;
 	count_kind(kind_event);
@@ -102,9 +102,9 @@ static bool reopen(struct caller *c)
 
 static bool one_call(struct caller *c)
 {
-	c->desk = one_in(&c->rng, 3) ? &c->u->desks[pick(&c->rng, DESKS)] :
+	c->desk = one_in(&c->rng, 3) ? &c->u->desks[below(&c->rng, DESKS)] :
 				       c->own;
-	switch (pick(&c->rng, 16)) {
+	switch (below(&c->rng, 16)) {
 	case 0:
 		return map_ring(c);
 	case 1:
@@ -154,7 +154,7 @@ static void caller_start(struct uverbs *u, struct caller *c, unsigned int i,
 			 uint64_t seed)
 {
 	c->u = u;
-	c->rng.state = seed + 1000 * i;
+	c->rng.x = seed + 1000 * i;
 	c->own = &u->desks[i + 1];
 	c->in = paper();
 	c->out = paper();

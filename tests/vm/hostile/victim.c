@@ -20,7 +20,7 @@ static int to_init(struct victim *v, struct rng *r)
 				 .qp_access_flags = RD_ALL };
 
 	if (one_in(r, 8)) /* some right is missing */
-		a.qp_access_flags &= ~(1 << pick(r, 4));
+		a.qp_access_flags &= ~(1 << below(r, 4));
 	return ibv_modify_qp(v->q.qp, &a,
 			     IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
 				     IBV_QP_ACCESS_FLAGS);
@@ -31,26 +31,26 @@ static void set_options(struct victim *v, struct rng *r)
 	struct rd_qp_opts *o = &v->q.opts;
 
 	o->mtu = v->mtu = mtus[v->index % ARRAY_SIZE(mtus)];
-	o->rd_atomic = one_in(r, 8) ? 1 + pick(r, 16) : 4;
-	o->timeout = 11 + pick(r, 6); /* 8 to 268 ms */
-	o->retry = one_in(r, 8) ? pick(r, 8) : 7;
-	o->rnr_retry = one_in(r, 8) ? pick(r, 8) : 7;
+	o->rd_atomic = one_in(r, 8) ? 1 + below(r, 16) : 4;
+	o->timeout = 11 + below(r, 6); /* 8 to 268 ms */
+	o->retry = one_in(r, 8) ? below(r, 8) : 7;
+	o->rnr_retry = one_in(r, 8) ? below(r, 8) : 7;
 	o->zero_retry = o->zero_rnr_retry = true;
-	o->rnr_timer = 1 + pick(r, 12);
+	o->rnr_timer = 1 + below(r, 12);
 	/* often near the end of the numbers */
-	o->psn = one_in(r, 2) ? 0xffffff - pick(r, 64) : pick(r, 1 << 24);
+	o->psn = one_in(r, 2) ? 0xffffff - below(r, 64) : below(r, 1 << 24);
 }
 
 void victim_post_recv(struct victims *all, struct victim *v, struct rng *r)
 {
 	struct plot *sink = &all->ground->plots[PLOT_SINK];
 	struct ibv_sge sge[2] = {
-		{ (uintptr_t)sink->mem + pick(r, PLOT_LEN - RECV_LEN), RECV_LEN,
-		  sink->key },
+		{ (uintptr_t)sink->mem + below(r, PLOT_LEN - RECV_LEN),
+		  RECV_LEN, sink->key },
 		{ (uintptr_t)sink->mem + PLOT_LEN - RECV_LEN, RECV_LEN,
 		  sink->key },
 	};
-	int n = 1 + pick(r, 2);
+	int n = 1 + below(r, 2);
 
 	if (one_in(r, 24)) /* it must fail */
 		sge[0].lkey = all->ground->plots[PLOT_STALE].key;
@@ -69,8 +69,8 @@ void victim_post(struct victims *all, struct victim *v, struct rng *r)
 		IBV_WR_SEND_WITH_IMM, IBV_WR_ATOMIC_FETCH_AND_ADD,
 	};
 	struct rd_op op = {
-		.opcode = opcodes[pick(r, ARRAY_SIZE(opcodes))],
-		.len = 1 + pick(r, one_in(r, 4) ? 5000 : 600),
+		.opcode = opcodes[below(r, ARRAY_SIZE(opcodes))],
+		.len = 1 + below(r, one_in(r, 4) ? 5000 : 600),
 		.raddr = 0x10000,
 		.rkey = 0x5151,
 		.id = (uint64_t)v->life << 8 | v->index,
@@ -81,7 +81,7 @@ void victim_post(struct victims *all, struct victim *v, struct rng *r)
 
 	if (op.opcode == IBV_WR_ATOMIC_FETCH_AND_ADD)
 		op.len = 8;
-	op.addr = (uintptr_t)plot->mem + pick(r, PLOT_LEN - op.len + 1);
+	op.addr = (uintptr_t)plot->mem + below(r, PLOT_LEN - op.len + 1);
 	op.lkey = plot->key;
 	if (one_in(r, 48)) /* it must fail */
 		op.addr = (uintptr_t)plot->mem + PLOT_LEN - op.len + 1;
@@ -97,8 +97,8 @@ static void live(struct group *g, struct victim *v)
 	struct rng *r = &g->rng;
 
 	set_options(v, r);
-	peer.psn = v->psn = pick(r, 2) ? pick(r, 1 << 24) :
-					 0xffffff - pick(r, 64);
+	peer.psn = v->psn = below(r, 2) ? below(r, 1 << 24) :
+					  0xffffff - below(r, 64);
 	/* some packet may have ended it already */
 	if (to_init(v, r) || rd_to_rtr(&v->q, &peer) || rd_to_rts(&v->q))
 		return;
@@ -107,9 +107,9 @@ static void live(struct group *g, struct victim *v)
 	v->num_asked = 0;
 	v->life++;
 	g->lives++;
-	for (int n = pick(r, 5); n; n--)
+	for (int n = below(r, 5); n; n--)
 		victim_post_recv(all, v, r);
-	for (int n = pick(r, 3); n; n--)
+	for (int n = below(r, 3); n; n--)
 		victim_post(all, v, r);
 	v->dead = false; /* fair game */
 }
@@ -204,7 +204,7 @@ void victims_open(struct victims *all, struct ground *g, const char *peer_ip,
 	memcpy(all->peer.raw + 12, &addr, 4);
 	for (int i = 0; i < GROUPS; i++) {
 		all->groups[i].all = all;
-		all->groups[i].rng.state = seed + i;
+		all->groups[i].rng.x = seed + i;
 		open_group(&all->groups[i], i * GROUP);
 	}
 }

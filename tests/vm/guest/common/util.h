@@ -23,6 +23,29 @@ void fill(void *buf, size_t len, uint64_t seed);
 /* Offset of the first byte that differs, or -1. */
 ssize_t first_difference(const void *a, const void *b, size_t len);
 
+/* --- chance: the same sequence for the same seed --- */
+
+struct rng {
+	uint64_t x;
+};
+
+static inline uint64_t rnd(struct rng *g)
+{
+	g->x += 0x9e3779b97f4a7c15ULL;
+	return mix64(g->x);
+}
+
+/* 0 .. n - 1 */
+static inline uint64_t below(struct rng *g, uint64_t n)
+{
+	return rnd(g) % n;
+}
+
+static inline bool one_in(struct rng *g, unsigned int n)
+{
+	return !below(g, n);
+}
+
 /*
  * Two processes that talk: a unix socket, which network namespaces do not
  * separate. Both block up to @ms for each other; they return the descriptor.
