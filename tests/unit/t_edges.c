@@ -36,12 +36,15 @@ static void test_nothing(void **state)
 static void test_all_local_dead(void **state)
 {
 	struct bed *bed = *state;
-	struct sodp_region *r =
-		reg_at(bed, 0, U64_MAX, 0, RW, SODP_MEM_ALL_LOCAL);
+	struct sodp_region *r = sodp_region_register_kernel(bed->mem, 1, RW);
 	u8 byte = 1, other = 2;
 	size_t done = 0;
 	u64 first;
 
+	/* Not for a user's context. */
+	assert_int_equal(
+		PTR_ERR(reg_at(bed, 0, U64_MAX, 0, RW, SODP_MEM_ALL_LOCAL)),
+		-EINVAL);
 	assert_int_equal(sodp_mem_probe(r, (uintptr_t)&byte, 1, true, &first),
 			 SODP_MEM_OK);
 	sodp_region_hold(r);
