@@ -72,6 +72,8 @@ static int put_data(const struct sodp_qp *qp, const struct ib_send_wr *wr,
 	u64 sum = 0;
 	int i;
 
+	if (wr->num_sge < 0)
+		return -EINVAL;
 	for (i = 0; i < wr->num_sge; i++)
 		sum += wr->sg_list[i].length;
 	if (sum > SODP_MAX_MSG)

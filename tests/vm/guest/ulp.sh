@@ -4,9 +4,9 @@
 # kernels: stock
 # set: long
 #
-# Users within the kernel: a disk by NVMe over RDMA, its target and its host both on softodp, then with rdma_rxe at either
-# end. Fast registration, local invalidate and SEND with invalidate are what it is made of. A file system goes there,
-# files are compared after the caches were dropped, and the link goes down and up while it is written to.
+# Users within the kernel: a disk by NVMe over RDMA, its target and its host both on softodp. Fast registration, local
+# invalidate and SEND with invalidate are what it is made of. A file system goes there, and files are compared after the
+# caches were dropped.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -90,7 +90,7 @@ sd_link sodp0 d0
 target 10.9.0.1
 connect 10.9.0.1
 use 48
-echo "# NVMe, softodp to itself: $(sd_counter sodp0 rx_packets) packets"
+echo "# NVMe, softodp to itself: $(sd_counter sodp0 rcvd_pkts) packets"
 disconnect
 no_target
 rdma link del sodp0
