@@ -119,7 +119,7 @@ check 'len(d) == 2 and all(look["regions"][0]["faults_per_second"] == 0 for look
 $sodp top --json --count 3 --delay 0.5 --sort invalidations >$out/text
 check 'any(look["regions"][0]["faults_per_second"] > 1 and look["regions"][0]["invalidations_per_second"] > 1 for look in d)' $out/text
 wait $!
-terminal "TERM=xterm timeout --foreground 20 $sodp top --count 2 --delay 0.3" >$out/text ||
+terminal "TERM=xterm timeout --foreground $((20 * ${SD_SLOW:-1})) $sodp top --count 2 --delay 0.3" >$out/text ||
 	sd_fail "top on a terminal: status $?: $(<$out/text)"
 grep -q FAULTS/s $out/text && grep -q "$name" $out/text || sd_fail "top on a terminal: $(<$out/text)"
 $sodp top --count 1 --delay 0.1 | has "^$name" || sd_fail "top into a pipe"
