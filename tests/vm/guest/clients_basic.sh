@@ -18,10 +18,10 @@ gid=$(sd_gid sodp0)
 both() {
 	local port=$1 server
 	shift
-	timeout 40 "$@" >/run/server.log 2>&1 &
+	sd_timeout 40 "$@" >/run/server.log 2>&1 &
 	server=$!
 	sd_wait 20 sd_listening "$port" || { cat /run/server.log; return 1; }
-	timeout 40 "$@" 127.0.0.1 >/run/client.log 2>&1 || {
+	sd_timeout 40 "$@" 127.0.0.1 >/run/client.log 2>&1 || {
 		cat /run/server.log /run/client.log
 		sd_fail "$*"
 	}

@@ -24,15 +24,18 @@ sd_skip() {
 	exit 77
 }
 
-# sd_wait SECONDS COMMAND...: until the command succeeds; false when the time is over.
+# sd_wait SECONDS COMMAND...: until the command succeeds; false when the time is over. Slow kernels have more of it.
 sd_wait() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${SD_SLOW:-1}))
 	shift
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || { echo "sd_wait: gave up on: $*" >&2; return 1; }
 		sd_pause 0.1
 	done
 }
+
+# sd_timeout SECONDS COMMAND...: as timeout, by the same measure.
+sd_timeout() { timeout $(($1 * ${SD_SLOW:-1})) "${@:2}"; }
 
 # sd_pause SECONDS: without a process; an emulated guest feels every exec.
 sd_pause() {

@@ -23,7 +23,7 @@ as_user() {
 start() {
 	local device=$1
 	shift
-	as_user timeout 20 "$@" ibv_rc_pingpong -d "$device" -g "$(sd_gid "$device")" -n 5 -c -s 200000 $PEER
+	as_user timeout $((20 * ${SD_SLOW:-1})) "$@" ibv_rc_pingpong -d "$device" -g "$(sd_gid "$device")" -n 5 -c -s 200000 $PEER
 }
 
 # fails TEXT DEVICE COMMAND...: it does, before it looks for a peer, and says so.

@@ -17,12 +17,12 @@ sd_dummy d0
 if [ -z "${LIBRARY_RXE_ONLY:-}" ]; then
 	sd_link sodp0 d0
 	as_user $WORK/library sodp0 odp
-	as_user timeout 20 $WORK/hello_write sodp0
-	as_user timeout 20 $WORK/all_memory sodp0
-	as_user timeout 20 $WORK/odp_fork sodp0
-	as_user timeout 20 $WORK/odp_prefetch sodp0
+	as_user timeout $((20 * ${SD_SLOW:-1})) $WORK/hello_write sodp0
+	as_user timeout $((20 * ${SD_SLOW:-1})) $WORK/all_memory sodp0
+	as_user timeout $((20 * ${SD_SLOW:-1})) $WORK/odp_fork sodp0
+	as_user timeout $((20 * ${SD_SLOW:-1})) $WORK/odp_prefetch sodp0
 	# With all capabilities regions are found by key, whatever else there is.
-	LD_LIBRARY_PATH=$WORK timeout 20 $WORK/odp_prefetch sodp0
+	LD_LIBRARY_PATH=$WORK timeout $((20 * ${SD_SLOW:-1})) $WORK/odp_prefetch sodp0
 	shim sodp0 odp
 	rdma link del sodp0
 fi

@@ -17,7 +17,7 @@ dir=/sys/class/infiniband/sodp0
 
 listening() { sd_listening 18515 || ! kill -0 "$1" 2>/dev/null; }
 
-as_user() { (ulimit -l 64 && exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all timeout 30 "$@"); }
+as_user() { (ulimit -l 64 && exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all timeout $((30 * ${SD_SLOW:-1})) "$@"); }
 
 # both COMMAND...: as a server, then as its client; what they said is in /run/said.
 both() {

@@ -12,7 +12,7 @@ traffic_start() {
 	rm -f "$READY"
 	"$SD_BIN/traffic" --dev sodp0 --ready "$READY" "$@" &
 	TRAFFIC=$!
-	sd_wait $((30 * ${SD_SLOW:-1})) test -e "$READY"
+	sd_wait 30 test -e "$READY"
 }
 
 # bounded SECONDS COMMAND...: the command succeeds within that time.

@@ -30,8 +30,8 @@ commands() { awk '/^```/ { n += /^```sh/; inside = /^```sh/; next } inside && n 
 ip link set lo up
 sd_dummy d0
 sd_link sodp0 d0
-timeout 30 "$SD_ROOT/build/examples/hello_write" sodp0
-timeout 30 "$SD_ROOT/build/examples/snapshot" sodp0
+sd_timeout 30 "$SD_ROOT/build/examples/hello_write" sodp0
+sd_timeout 30 "$SD_ROOT/build/examples/snapshot" sodp0
 hist=$(</sys/kernel/tracing/events/synthetic/sodp_fault/hist)
 echo "${hist//$'\n'/$'\n'# }"
 hits=$(sed -n 's/^ *Hits: //p' <<<"$hist")
