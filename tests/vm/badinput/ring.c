@@ -103,10 +103,18 @@ static void s_opcode_bind(struct pair *p, struct rxe_send_wqe *w)
 	w->wr.opcode = IBV_WR_BIND_MW;
 }
 
-static void s_opcode_inv(struct pair *p, struct rxe_send_wqe *w)
+/* Of a region that is neither a window nor a fast registration. */
+static void s_invalidate(struct pair *p, struct rxe_send_wqe *w)
 {
 	(void)p;
-	w->wr.opcode = IBV_WR_SEND_WITH_INV;
+	w->wr.opcode = IBV_WR_LOCAL_INV;
+	w->wr.ex.invalidate_rkey = w->wr.wr.rdma.rkey;
+}
+
+static void s_opcode_reg(struct pair *p, struct rxe_send_wqe *w)
+{
+	(void)p;
+	w->wr.opcode = 32; /* IB_WR_REG_MR, which has a pointer of the kernel */
 }
 
 static void s_num_sge(struct pair *p, struct rxe_send_wqe *w)
@@ -222,8 +230,10 @@ static const struct {
 	{ "opcode 0xff", s_opcode, IBV_WC_LOC_QP_OP_ERR, "ring_rejects" },
 	{ "memory window bind", s_opcode_bind, IBV_WC_LOC_QP_OP_ERR,
 	  "ring_rejects" },
-	{ "SEND with invalidate, not there yet", s_opcode_inv,
+	{ "fast registration, of kernel users only", s_opcode_reg,
 	  IBV_WC_LOC_QP_OP_ERR, "ring_rejects" },
+	{ "invalidation of a registered region", s_invalidate,
+	  IBV_WC_LOC_QP_OP_ERR, NULL },
 	{ "33 SGEs", s_num_sge, IBV_WC_LOC_QP_OP_ERR, "ring_rejects" },
 	{ "2^32-1 SGEs", s_num_sge_max, IBV_WC_LOC_QP_OP_ERR, "ring_rejects" },
 	{ "length longer than the SGEs", s_length_long, IBV_WC_LOC_LEN_ERR,
