@@ -62,8 +62,12 @@
  * IPv6 may be a module, or be switched off: through the table of stubs, which
  * refuses then. 7.x has no table, for there IPv6 is no module.
  */
+#ifdef __has_include /* sparse has not */
 #if __has_include(<net/ipv6_stubs.h>)
 #define SODP_IPV6_HEADER <net/ipv6_stubs.h>
+#endif
+#endif
+#ifdef SODP_IPV6_HEADER
 #define sodp_ipv6_lookup(net, fl6) \
 	ipv6_stub->ipv6_dst_lookup_flow(net, NULL, fl6, NULL)
 #define sodp_ipv6_dev_find(net, addr) ipv6_stub->ipv6_dev_find(net, addr, NULL)

@@ -194,7 +194,7 @@ static void squeeze_in_group(struct run *r)
 
 static void squeeze_run(struct run *r)
 {
-	struct group group;
+	struct group group = {};
 
 	group_join(&group);
 	squeeze_in_group(r);

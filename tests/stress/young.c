@@ -74,7 +74,7 @@ static void squeeze(struct halves *h)
 static void young_run(struct run *r)
 {
 	struct halves h = { .run = r, .at = map_anon(2 * HALF * PAGE) };
-	struct group group;
+	struct group group = {};
 
 	group_join(&group);
 	memset(h.at, 1, 2 * HALF * PAGE);
