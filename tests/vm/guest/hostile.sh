@@ -59,7 +59,8 @@ lie() {
 }
 
 # Nothing of all those processes is left.
-left() { rdma resource show | grep -vE '(pd 0 cq 0 qp 0 cm_id 0 mr 0 ctx 0|^$)'; }
+# But what the kernel's management datagrams have.
+left() { rdma resource show | grep -vE '(pd 1 cq 1 qp 1 cm_id 0 mr 0 ctx 0|^$)'; }
 
 attack peer "$packets" "${peer[@]}"
 attack program "$states"
