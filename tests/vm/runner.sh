@@ -88,7 +88,6 @@ sweep() {
 	shopt -s nullglob
 	echo 1 >"$CGROUP/cgroup.kill"
 	for thing in {1..100}; do
-		[ -s "$CGROUP/cgroup.procs" ] || break
 		[ -n "$(<"$CGROUP/cgroup.procs")" ] || break
 		read -r -t 0.1 <>"$RUN/never"
 	done
