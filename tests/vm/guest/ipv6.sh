@@ -5,7 +5,7 @@
 # long: debug
 #
 # RoCEv2 over IPv6: two devices with a wire between them by global and by link-local addresses, one device with itself, and
-# with the kernel's own rdma_rxe both ways. IPv4 goes on beside it.
+# with the kernel's own rdma_rxe both ways.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -43,10 +43,8 @@ sd_wait 10 gid sd0 fd00: && sd_wait 10 gid sd1 fd00: "$SD_NS1" && sd_wait 10 gid
 before=$(sd_counter sd1 rcvd_pkts "$SD_NS1")
 pingpong fd00: sd1 "$SD_NS1" sd0 '' 10.9.1.2
 pingpong fe80: sd1 "$SD_NS1" sd0 '' 10.9.1.2
-pingpong 0000: sd1 "$SD_NS1" sd0 '' 10.9.1.2
-[ "$(sd_counter sd1 rcvd_pkts "$SD_NS1")" -gt $((before + 3000)) ] || sd_fail "no packet came"
+[ "$(sd_counter sd1 rcvd_pkts "$SD_NS1")" -gt $((before + 2000)) ] || sd_fail "no packet came"
 pingpong fd00: sd0 '' sd0 '' 127.0.0.1
-pingpong fe80: sd0 '' sd0 '' 127.0.0.1
 
 RD_FAMILY=6 sd_in "$SD_NS1" env RD_FAMILY=6 "$SD_BIN/matrix" --dev "$SD_DEV1" --server /run/matrix.sock &
 RD_FAMILY=6 "$SD_BIN/matrix" --dev "$SD_DEV0" --client /run/matrix.sock --short
