@@ -354,13 +354,14 @@ static bool offline(struct field *f, const struct range *g, struct rng *rng)
 	long block = block_of(g);
 	char path[80];
 
-	(void)rng;
 	if (block < 0)
 		return false;
 	snprintf(path, sizeof(path), BLOCKS "memory%ld/state", block);
 	frames_remember(f);
 	if (!sys_set(path, "offline")) {
 		refusal = errno;
+		/* A block may have something in it that never goes. */
+		move_some(f, g, rng);
 		return false;
 	}
 	moved += frames_moved(f);
