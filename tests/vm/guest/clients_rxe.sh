@@ -10,7 +10,7 @@ set -euo pipefail
 sd_load
 sd_veth_pair rxe softodp
 gid0=$(sd_gid "$SD_DEV0")
-gid1=$(sd_in "$SD_NS1" bash -c ". $SD_ROOT/tests/vm/guest/lib.sh; sd_gid $SD_DEV1")
+gid1=$(sd_gid_in "$SD_NS1" "$SD_DEV1")
 
 # between SERVER-NS CLIENT-NS ADDRESS-OF-SERVER OPTION-FOR-GID COMMAND...
 between() {

@@ -13,7 +13,7 @@ sd_load
 ip link set lo up
 hostname vm
 
-listening() { sd_in "$1" rdma resource show cm_id | grep -q 'state LISTEN'; }
+listening() { sd_in "$1" rdma resource show cm_id | grep 'state LISTEN' >/dev/null; }
 quiet() { ! listening "$1"; }
 
 # both SERVER-NS CLIENT-NS ADDRESS PROGRAM "SERVER OPTIONS" "CLIENT OPTIONS": @ stands for the address of the server

@@ -31,20 +31,19 @@ rdma link del sodp0
 
 # both SERVER-DEVICE SERVER-NS CLIENT-DEVICE CLIENT-NS ADDRESS COMMAND...: with -d DEVICE and the GID in place of @
 both() {
-	local sdev=$1 sns=$2 cdev=$3 cns=$4 address=$5 server gid
+	local sdev=$1 sns=$2 cdev=$3 cns=$4 address=$5 server
 	shift 5
-	gid=$(sd_in "$sns" bash -c ". '$SD_ROOT/tests/vm/guest/lib.sh' && sd_gid $sdev")
-	sd_in "$sns" timeout 60 "${@/@/$gid}" -d "$sdev" >/run/server 2>&1 &
+	sd_in "$sns" timeout 60 "${@/@/${gid[$sdev]}}" -d "$sdev" >/run/server 2>&1 &
 	server=$!
 	sd_wait 10 sd_listening 18515 "$sns" || true
-	gid=$(sd_in "$cns" bash -c ". '$SD_ROOT/tests/vm/guest/lib.sh' && sd_gid $cdev")
-	sd_in "$cns" timeout 60 "${@/@/$gid}" -d "$cdev" "$address" >/run/client 2>&1 ||
+	sd_in "$cns" timeout 60 "${@/@/${gid[$cdev]}}" -d "$cdev" "$address" >/run/client 2>&1 ||
 		sd_fail "$cdev to $sdev: $*: $(cat /run/client /run/server)"
 	wait $server || sd_fail "$cdev to $sdev: $*: $(</run/server)"
 	echo "# $cdev to $sdev: $*"
 }
 
 sd_veth_pair rxe softodp
+declare -A gid=([sd0]=$(sd_gid sd0) [sd1]=$(sd_gid_in "$SD_NS1" sd1))
 for command in 'ibv_uc_pingpong -g @ -n 50 -s 20000 -m 1024' 'ib_send_bw -c UD -x @ -F -n 50 -s 1000 -r 128'; do
 	command -v "${command%% *}" >/dev/null || continue
 	# shellcheck disable=SC2086 # words

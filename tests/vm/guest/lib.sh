@@ -97,6 +97,9 @@ sd_gid() {
 	return 1
 }
 
+# sd_gid_in NS DEVICE: the same in a namespace, which has a /sys of its own.
+sd_gid_in() { sd_in "$1" bash -c ". '$SD_ROOT/tests/vm/guest/lib.sh' && sd_gid $2"; }
+
 sd_device_ready() {
 	local state
 	{ read -r state <"/sys/class/infiniband/$1/ports/1/state"; } 2>/dev/null || return 1

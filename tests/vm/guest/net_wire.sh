@@ -44,7 +44,7 @@ sd_veth_pair rxe softodp
 ip link set lo up
 declare -A gid
 gid[$SD_DEV0]=$(sd_gid "$SD_DEV0")
-gid[$SD_DEV1]=$(sd_in "$SD_NS1" bash -c ". $SD_ROOT/tests/vm/guest/lib.sh; sd_gid $SD_DEV1")
+gid[$SD_DEV1]=$(sd_gid_in "$SD_NS1" "$SD_DEV1")
 
 watch_start v0
 for options in "-m 1024 -s 4096" "-m 4096 -s 65536" "-m 256 -s 1001" "-m 1024 -s 1"; do

@@ -19,13 +19,12 @@ n=300
 "$SD_BIN/queues" sodp0
 gid=$(sd_gid sodp0)
 
-listening() { ss -Hltn "sport = :18515" | grep . >/dev/null; }
 
 both() {
 	local server
 	timeout 40 "$@" >/run/server.log 2>&1 &
 	server=$!
-	sd_wait 20 listening || sd_fail "$*: $(</run/server.log)"
+	sd_wait 20 sd_listening 18515 || sd_fail "$*: $(</run/server.log)"
 	timeout 40 "$@" 127.0.0.1 >/run/client.log 2>&1 || sd_fail "$*: $(cat /run/client.log /run/server.log)"
 	wait $server || sd_fail "server: $*: $(</run/server.log)"
 	echo "# passed: $*"
