@@ -33,7 +33,8 @@ static void usage(FILE *to)
 	      "  --scenario PATTERN        only these (repeat)\n"
 	      "  --seed S                  as printed by another run: the same again\n"
 	      "  --keep DIR                what a failure leaves: the driver's trace\n"
-	      "  --slow N                  accesses may take N times 2 s; default 5 on debug kernels\n"
+	      "  --slow N                  accesses may take N times 2 s; default 5 on debug kernels,\n"
+	      "                            times what SD_SLOW says\n"
 	      "  --json                    a summary in JSON as the last line\n"
 	      "  --list                    the scenarios, with rows of the catalogue\n",
 	      to);
@@ -249,15 +250,18 @@ static uint64_t number(const char *text, const char *what)
 	return n;
 }
 
-/* One with checkers built in takes its time. */
+/* One with checkers built in takes its time, and so does a busy machine. */
 static unsigned int slow_kernel(void)
 {
-	const char *kernel = getenv("SD_KERNEL");
+	const char *kernel = getenv("SD_KERNEL"), *busy = getenv("SD_SLOW");
+	unsigned long n = busy ? strtoul(busy, NULL, 10) : 1;
 
+	if (!n || n > 100)
+		n = 1;
 	return kernel && (!strcmp(kernel, "debug") ||
 			  !strcmp(kernel, "kcsan")) ?
-		       5 :
-		       1;
+		       5 * n :
+		       n;
 }
 
 struct arguments {
