@@ -43,8 +43,7 @@ static int ascending(const void *a, const void *b)
 double median(double *values, unsigned int n)
 {
 	qsort(values, n, sizeof(*values), ascending);
-	return n % 2 ? values[n / 2] :
-		       (values[n / 2 - 1] + values[n / 2]) / 2;
+	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
 uint8_t *fresh(size_t len)

@@ -9,7 +9,7 @@ NO_CONTEST = {'touch_cpu', 'fork_0', 'dontneed_0'}
 
 
 class Figures:
-    """value[name, where, how] and unit[name]; in the order in which the names came."""
+    """value[name, where, how] and unit[name]."""
 
     def __init__(self, lines):
         self.value, self.unit, self.info = {}, {}, {}
@@ -46,7 +46,10 @@ class Figures:
         return self.value.get((name, where, how))
 
     def names(self, where):
-        return list(dict.fromkeys(name for name, at, _ in self.value if at == where))
+        """By their first words, in the order in which these came: not each device has all figures."""
+        names = list(dict.fromkeys(name for name, at, _ in self.value if at == where))
+        words = list(dict.fromkeys(name.split('_')[0] for name in names))
+        return sorted(names, key=lambda name: words.index(name.split('_')[0]))
 
     def stock(self, name, where):
         """What a figure is compared with: stock rdma_rxe, pinned, which has no shortcut to switch on."""

@@ -57,8 +57,8 @@ static int open_ns(const char *path)
 }
 
 /*
- * A device shows itself in its own namespace alone: go there, with the /sys that
- * belongs to it, open it and come back. What is open stays open.
+ * A device shows itself in its own namespace alone: go there, with the /sys
+ * that belongs to it, open it and come back. What is open stays open.
  */
 static void open_in(const char *netns, const char *name)
 {
@@ -185,8 +185,7 @@ int main(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
 		take_option(&a, c);
-	if (!a.dev || (optind == argc && !a.has_odp) ||
-	    (a.netns && !a.peer)) {
+	if (!a.dev || (optind == argc && !a.has_odp) || (a.netns && !a.peer)) {
 		usage(stderr);
 		return 2;
 	}

@@ -20,9 +20,12 @@ static const struct {
 	size_t len;
 	unsigned int rounds;
 } sizes[] = {
-	{ "4k", 4 * KIB, ROUNDS_MOST }, { "64k", 64 * KIB, 20 },
-	{ "1m", MIB, 10 },		{ "64m", 64 * MIB, 3 },
-	{ "1g", GIB, 1 },		{ "64g", 64 * GIB, 10 },
+	{ "4k", 4 * KIB, ROUNDS_MOST },
+	{ "64k", 64 * KIB, 20 },
+	{ "1m", MIB, 10 },
+	{ "64m", 64 * MIB, 3 },
+	{ "1g", GIB, 1 },
+	{ "64g", 64 * GIB, 10 },
 	{ "1t", TIB, 10 },
 };
 

@@ -11,6 +11,8 @@ import argparse
 import os
 import sys
 
+sys.dont_write_bytecode = True  # the sources stay clean
+
 from figures import HOWS, WHERES, Figures, fit
 from judge import NOT_MET, read_targets, verdicts
 from plots import draw

@@ -19,6 +19,7 @@ enum {
 	MTU = 1024,
 	STORM_PAGES = 16,
 	WAIT_MS = 60000,
+	END_MS = 120000, /* whoever is that slow has done enough */
 };
 
 #define CALM  (WRITES * PAGE) /* what the WRITEs go to */
@@ -42,13 +43,15 @@ static void *storm(void *arg)
 	return NULL;
 }
 
-/* Those that failed. */
+/* Those that failed, of so many. */
 static unsigned int faults(struct lanes *l, uint8_t *at, struct ibv_mr *mr,
-			   struct ibv_mr *source)
+			   struct ibv_mr *source, unsigned int *writes)
 {
+	uint64_t end = now_ms() + END_MS;
 	unsigned int failed = 0;
+	size_t i;
 
-	for (size_t i = 0; i < WRITES; i++) {
+	for (i = 0; i < WRITES && now_ms() < end; i++) {
 		if (!rd_write(&l->a[0], (uintptr_t)source->addr, source->lkey,
 			      PAGE, (uintptr_t)at + i * PAGE, mr->rkey,
 			      WAIT_MS))
@@ -56,6 +59,7 @@ static unsigned int faults(struct lanes *l, uint8_t *at, struct ibv_mr *mr,
 		failed++;
 		rd_reconnect(&l->a[0], &l->b[0]);
 	}
+	*writes = i;
 	return failed;
 }
 
@@ -74,7 +78,7 @@ void part_storm(void)
 {
 	uint8_t *at, *buf = fresh(PAGE);
 	struct ibv_mr *mr, *source;
-	unsigned int failed;
+	unsigned int failed, writes;
 	pthread_t thread;
 	struct lanes l;
 
@@ -89,11 +93,12 @@ void part_storm(void)
 		die("no thread");
 	while (!__atomic_load_n(&blows, __ATOMIC_RELAXED))
 		sched_yield();
-	failed = faults(&l, at, mr, source);
+	failed = faults(&l, at, mr, source, &writes);
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 
 	result(blows, "count", "storm_blows");
+	result(writes, "count", "storm_writes");
 	result(failed, "count", "storm_failed");
 	tell(mr);
 	lanes_close(&l);

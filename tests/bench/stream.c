@@ -166,7 +166,8 @@ double stream_run(const struct stream *s)
 	unsigned int i, lane;
 	uint64_t start;
 
-	/* A pair may be given more than its share: post all that it has room for. */
+	/* A pair may be given more than its share: post all that it has room
+	 * for. */
 	for (i = 0; two_sided && i < RECEIVES; i++)
 		for (lane = 0; lane < s->lanes->n; lane++)
 			if (r.receives < s->count)

@@ -148,7 +148,8 @@ void part_touch(void)
 	g.source = fresh(MIB);
 	touch(g.source, MIB);
 	g.source_mr = rd_reg(&bench.asks, g.source, MIB, RD_ALL);
-	/* What is made at the first fault, or the first message, is there then. */
+	/* What is made at the first fault, or the first message, is there then.
+	 */
 	ground_new(&g, SPAN);
 	pass(&g, IBV_WR_RDMA_WRITE, MIB, MIB);
 	ground_free(&g);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * What table, fence and copy cost on this machine, over the shim of the unit
- * tests: lines "bench NAME native VALUE ns", the lowest of some runs. Faults and
- * hooks are without what the kernel does in them (page tables, allocation), so
- * these are what the driver adds.
+ * tests: lines "bench NAME native VALUE ns", the lowest of some runs. Faults
+ * and hooks are without what the kernel does in them (page tables, allocation),
+ * so these are what the driver adds.
  */
 #include "mem_test.h"
 
