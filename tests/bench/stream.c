@@ -166,8 +166,7 @@ double stream_run(const struct stream *s)
 	unsigned int i, lane;
 	uint64_t start;
 
-	/* A pair may be given more than its share: post all that it has room
-	 * for. */
+	/* More than are in flight: nobody is told to come again. */
 	for (i = 0; two_sided && i < RECEIVES; i++)
 		for (lane = 0; lane < s->lanes->n; lane++)
 			if (r.receives < s->count)
