@@ -99,7 +99,7 @@ refused() {
 	conf "$2"
 	expect "refused: $1" 2 "$3" '' up
 	expect "check: $1" 2 "$3" '' check
-	holds "untouched: $1" test ! -s "$root/log" -a ! -e "$root/run/softodp"
+	holds "untouched: $1" test ! -s "$root/log" -a ! -e "$root/run/softodp-links"
 }
 
 refused 'no netdev' 'sodp0\n' "line 1: 'sodp0' has no netdev"
@@ -138,13 +138,13 @@ conf 'sodp1 eth0\n'
 expect 'a line that changed: its link moves' 0 'sodp1 on eth0' 'sodp1:eth0' up
 rm "$root$etc/links.conf"
 expect 'down needs no file' 0 '' '' down
-holds 'and leaves nothing' test ! -e "$root/run/softodp"
+holds 'and leaves nothing' test ! -e "$root/run/softodp-links"
 expect 'down again' 0 '' '' down
 
 machine eth0
 conf 'sodp0 eth0\nsodp1 eth1\n'
 expect 'a netdev that lacks is no error, and no obstacle' 0 'no netdev eth1 \(line 2\); the link is made when it comes' sodp0:eth0 up
-holds 'the rule of udev knows of it' test -e "$root/run/softodp/netdevs/eth1"
+holds 'the rule of udev knows of it' test -e "$root/run/softodp-links/netdevs/eth1"
 expect 'status of it' 0 '^sodp1 +eth1 +waits for its netdev$' sodp0:eth0 status
 mkdir "$root/sys/class/net/eth1"
 echo 1 >"$root/sys/class/net/eth1/type"
