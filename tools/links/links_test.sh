@@ -154,6 +154,9 @@ expect 'one goes, its device with it' 0 'no netdev eth0' sodp1:eth1 up
 mkdir "$root/sys/class/net/eth0"
 echo 1 >"$root/sys/class/net/eth0/type"
 expect 'and comes back' 0 'sodp0 on eth0' 'sodp0:eth0 sodp1:eth1' up
+"$links" up
+holds 'what was made is not told twice' test "$(grep -c sodp0 "$root/run/softodp-links/links")" = 1
+expect 'all go' 0 '' '' down
 
 machine eth0 eth1 ib0
 echo 32 >"$root/sys/class/net/ib0/type"
