@@ -47,6 +47,9 @@ present() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = ins
 not() { ! "$@"; }
 journal() { journalctl --sync; journalctl -b -o cat -u softodp-links --no-pager; }
 
+# What would only take time: the index of all manual pages, at each step.
+quicken() { rm -f /var/lib/man-db/auto-update; }
+
 # The guest's modules are a folder of the host's cache, which cannot be written.
 prepare_modules() {
 	mkdir -p $work/modules/upper $work/modules/work
@@ -176,6 +179,7 @@ version=$(version_of "$first") newer=$(version_of "$next")
 check 'systemd is the first process' test "$(cat /proc/1/comm)" = systemd || exit 1
 check 'the modules can be written to' prepare_modules || exit 1
 check 'nothing of softodp is there' clean || exit 1
+quicken
 check "$newer is higher than $version" dpkg --compare-versions "$newer" gt "$version"
 snapshot $work/before
 
