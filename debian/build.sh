@@ -45,5 +45,6 @@ if [ -n "$suffix" ]; then
 fi
 
 cd "$copy"
+export DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS:-} noautodbgsym"
 dpkg-buildpackage --no-sign -j"$(nproc)"
 rm -rf "$copy"
