@@ -38,7 +38,7 @@ void fail(struct run *r, const char *fmt, ...)
 	va_end(args);
 	if (!before)
 		strcpy(r->why, text);
-	tap_note("%s: %s", r->sc->name, text);
+	tap_note("%s failed: %s", r->sc->name, text);
 }
 
 void skip(struct run *r, const char *fmt, ...)

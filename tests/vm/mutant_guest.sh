@@ -43,7 +43,7 @@ listen() {
 # The first words of a failure in the test's output, which may be long before its end; false if there are none.
 failure() {
 	case $1 in
-	stress:*) grep -E "^(not ok|# ${1#*:}: )" $log | grep -vE ' s of [0-9]+, | slowest [0-9]+ ms$' ;;
+	stress:*) grep -E "^(not ok|# ${1#*:} failed: )" $log ;;
 	mmevents:*) grep -E '^(not ok|#   )' $log ;;
 	*) grep -E '^(not ok|FAIL)' $log ;;
 	esac | grep -m 1 .
