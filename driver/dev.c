@@ -75,10 +75,10 @@ static void dealloc_driver(struct ib_device *ibdev)
 	dev_put(dev->ndev);
 
 	/* See sodp_dev_remove_all(). */
-	preempt_disable();
+	rcu_read_lock();
 	if (atomic_dec_and_test(&num_live))
 		wake_up_all(&none_live);
-	preempt_enable();
+	rcu_read_unlock();
 }
 
 static const struct ib_device_ops lifetime_ops = {

@@ -8,8 +8,19 @@
 
 #include <linux/version.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
-#error "softodp needs Linux 6.1 or newer"
+/*
+ * The kernels between the first and the last that all suites pass on. What we
+ * rest on may change in others without a word of the compiler. debian/ has the
+ * same range (tests/style/check_kernels.sh), so that DKMS leaves them out.
+ */
+#define SODP_KERNEL_FIRST  KERNEL_VERSION(6, 1, 0)
+#define SODP_KERNEL_BEYOND KERNEL_VERSION(7, 4, 0)
+
+#if LINUX_VERSION_CODE < SODP_KERNEL_FIRST
+#error "softodp is tested with Linux 6.1 to 7.3: this kernel is older"
+#endif
+#if LINUX_VERSION_CODE >= SODP_KERNEL_BEYOND && !defined(SODP_UNTESTED_KERNEL)
+#error "softodp is tested with Linux 6.1 to 7.3: this kernel is newer. To try it all the same: make KCFLAGS=-DSODP_UNTESTED_KERNEL"
 #endif
 
 #include "mutant.h"

@@ -11,7 +11,7 @@
 
 enum {
 	AHEAD_FIRST = 16, /* pages, at the second fault of a stream */
-	AHEAD_MOST = 256,
+	AHEAD_MOST = SODP_FAULT_PAGES,
 	AROUND = 16, /* pages, a power of two */
 };
 

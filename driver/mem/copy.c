@@ -60,9 +60,10 @@ static bool touch_atomic(void *at, unsigned int length, void *arg)
 
 static void transfer_begin(void) __acquires(RCU)
 {
+	/* In this order: PREEMPT_RT takes a lock to have softirqs off. */
 	if (!SODP_MUTANT(NO_PREEMPT_OFF)) {
-		preempt_disable();
 		local_bh_disable();
+		preempt_disable();
 	}
 	rcu_read_lock();
 }
@@ -71,8 +72,8 @@ static void transfer_end(void) __releases(RCU)
 {
 	rcu_read_unlock();
 	if (!SODP_MUTANT(NO_PREEMPT_OFF)) {
-		local_bh_enable();
 		preempt_enable();
+		local_bh_enable();
 	}
 }
 

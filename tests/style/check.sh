@@ -10,7 +10,7 @@ Usage: tests/style/check.sh [--fast] [--kernel KERNEL] [CHECK...]
 
   --fast           only what needs no compiler
   --kernel KERNEL  whose headers to build the driver against, as for tests/vm/module.sh (default stock)
-  CHECK            format walls walls-selftest dmesg-selftest sizes headers kbuild cppcheck (default all)
+  CHECK            format walls walls-selftest dmesg-selftest sizes kernels headers kbuild cppcheck (default all)
 
 Prints one TAP line a check, what was found above it. Logs are in build/style.
 END
@@ -24,7 +24,7 @@ kernel=stock
 checks=()
 while [ $# -gt 0 ]; do
 	case $1 in
-	--fast) checks+=(format walls walls-selftest dmesg-selftest sizes headers) ;;
+	--fast) checks+=(format walls walls-selftest dmesg-selftest sizes kernels headers) ;;
 	--kernel) kernel=${2:?} && shift ;;
 	-h | --help) usage && exit 0 ;;
 	-*) usage >&2 && exit 2 ;;
@@ -32,7 +32,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[ ${#checks[@]} -gt 0 ] || checks=(format walls walls-selftest dmesg-selftest sizes headers kbuild cppcheck)
+[ ${#checks[@]} -gt 0 ] || checks=(format walls walls-selftest dmesg-selftest sizes kernels headers kbuild cppcheck)
 mkdir -p "$logs"
 cd "$root"
 
@@ -51,6 +51,7 @@ check_walls() { "$here/check_walls.sh" "$root"; }
 check_walls_selftest() { "$here/walls_selftest.sh"; }
 check_dmesg_selftest() { "$here/dmesg_selftest.sh"; }
 check_sizes() { "$here/check_sizes.sh" "$root"; }
+check_kernels() { "$here/check_kernels.sh" "$root"; }
 check_headers() { "$here/check_headers.sh" "$root"; }
 
 # Every warning of gcc (W=1) or sparse that names one of our files is a failure.

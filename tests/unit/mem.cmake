@@ -45,6 +45,13 @@ mem_host(mem_asan_lib ${host_checks})
 foreach(test t_log t_table t_region t_fence t_fault t_edges t_random t_threads t_implicit t_ahead t_fast)
 	mem_test(${test} ${test} mem_asan_lib)
 endforeach()
+# Machines with pages of 16 and 64 KiB: another number of entries in a node, of levels, of pages in a fault.
+foreach(shift 14 16)
+	mem_host(mem_shift${shift}_lib ${host_checks} -DPAGE_SHIFT=${shift})
+	foreach(test t_log t_table t_region t_fence t_random)
+		mem_test(${test}_shift${shift} ${test} mem_shift${shift}_lib)
+	endforeach()
+endforeach()
 if(SOFTODP_COVERAGE)
 	return() # what follows shows nothing that is not counted already
 endif()

@@ -2,7 +2,17 @@
 /* The table: install, lookup, sweep, take, young; nodes come and go. */
 #include "mem_test.h"
 
+/* A page has so many of them; more of them with larger pages. */
+#define SLOTS (PAGE_SIZE / sizeof(u64))
+#define ALL   (1ULL << (64 - PAGE_SHIFT)) /* pages of an address space */
+
 static spinlock_t lock;
+
+/* That a table of 2^bits pages needs. */
+static unsigned int levels(unsigned int bits)
+{
+	return (bits + PAGE_SHIFT - 4) / (PAGE_SHIFT - 3);
+}
 
 static bool put_in(struct sodp_table *t, u64 index, unsigned long pfn,
 		   bool write)
@@ -59,18 +69,18 @@ static int down(void **state)
 
 static void test_levels(void **state)
 {
-	static const struct {
+	const struct {
 		u64 pages;
 		unsigned int levels;
 	} rows[] = {
 		{ 0, 1 },
 		{ 1, 1 },
-		{ 512, 1 },
-		{ 513, 2 },
-		{ 512 * 512, 2 },
-		{ 512 * 512 + 1, 3 },
-		{ TB(1) >> PAGE_SHIFT, 4 },
-		{ 1ULL << 52, 6 },
+		{ SLOTS, 1 },
+		{ SLOTS + 1, 2 },
+		{ SLOTS * SLOTS, 2 },
+		{ SLOTS * SLOTS + 1, 3 },
+		{ TB(1) >> PAGE_SHIFT, levels(40 - PAGE_SHIFT) },
+		{ ALL, levels(64 - PAGE_SHIFT) },
 	};
 	struct sodp_table t;
 	size_t i;
@@ -86,9 +96,11 @@ static void test_levels(void **state)
 /* First, last and middle pages of tables of every height. */
 static void test_corners(void **state)
 {
-	static const u64 sizes[] = { 1,		 511,	    512,
-				     513,	 512 * 512, 512 * 512 + 1,
-				     1ULL << 28, 1ULL << 52 };
+	static const u64 sizes[] = {
+		1,	    SLOTS - 1,	   SLOTS,
+		SLOTS + 1,  SLOTS * SLOTS, SLOTS * SLOTS + 1,
+		1ULL << 28, ALL,
+	};
 	struct sodp_sweep s;
 	struct sodp_table t;
 	u64 at[3];
@@ -122,17 +134,17 @@ static void test_corners(void **state)
 /* The last slots of the root are empty: a sweep ends there, and finds less. */
 static void test_gap_at_the_end(void **state)
 {
-	const u64 pages = 512 * 512;
+	const u64 pages = SLOTS * SLOTS;
 	struct sodp_sweep s = {};
 	struct sodp_table t;
 
 	(void)state;
 	sodp_table_init(&t, pages, &lock);
 	assert_true(put_in(&t, 0, 1, true));
-	assert_true(put_in(&t, 700, 2, true));
-	sweep(&t, 512, pages - 1, &s);
+	assert_true(put_in(&t, SLOTS + 188, 2, true));
+	sweep(&t, SLOTS, pages - 1, &s);
 	assert_int_equal(s.cleared, 1);
-	sweep(&t, 512, pages - 1, &s);
+	sweep(&t, SLOTS, pages - 1, &s);
 	assert_int_equal(s.cleared, 1);
 	assert_int_equal(t.resident, 1);
 	sweep(&t, 0, pages - 1, &s);
@@ -221,7 +233,7 @@ static void test_no_spares(void **state)
 
 	(void)state;
 	sodp_table_init(&t, 1 << 20, &lock);
-	assert_int_equal(sodp_table_missing(&t, 77), 3);
+	assert_int_equal(sodp_table_missing(&t, 77), levels(20));
 	spin_lock(&lock);
 	assert_false(sodp_table_install(&t, 77, 1, false, &none));
 	spin_unlock(&lock);

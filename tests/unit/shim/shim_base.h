@@ -47,9 +47,11 @@ static inline void shim_pass(enum sodp_point point)
 #define CONFIG_PROVE_LOCKING 1
 #define NR_CPUS		     64
 #define U64_MAX		     UINT64_MAX
-#define PAGE_SHIFT	     12
-#define PAGE_SIZE	     (1UL << PAGE_SHIFT)
-#define PAGE_MASK	     (~(PAGE_SIZE - 1))
+#ifndef PAGE_SHIFT /* of other machines: see mem.cmake */
+#define PAGE_SHIFT 12
+#endif
+#define PAGE_SIZE (1UL << PAGE_SHIFT)
+#define PAGE_MASK (~(PAGE_SIZE - 1))
 
 #define container_of(ptr, type, member) \
 	((type *)((char *)(ptr)-offsetof(type, member)))
