@@ -187,8 +187,11 @@ static void squeeze_in_group(struct run *r)
 		.ops = NO_STORES,
 	};
 
-	/* The kernel holds up who is above memory.high, for 2 s at most. */
-	r->limit_ms += 4000;
+	/*
+	 * The kernel holds up who is above memory.high, for up to 2 s each time
+	 * that it goes back to user mode; an access does so several times.
+	 */
+	r->limit_ms += 20000;
 	engine_run_counting(&e, swapped);
 }
 

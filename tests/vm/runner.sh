@@ -107,12 +107,24 @@ sweep() {
 		thing=${thing##*/}
 		# Deleting one end of a pair takes the other along.
 		[ "$thing" != lo ] && [ -e "/sys/class/net/$thing" ] || continue
-		within 20 ip link del "$thing" || echo "netdev $thing"
+		sweep_netdev "$thing"
 	done
 	for thing in rdma_rxe siw softodp; do
 		[ ! -d "/sys/module/$thing" ] || within 20 rmmod "$thing" || echo "module $thing"
 	done
 	[ ! -d /sys/module/ib_core ] || [ "$(</sys/module/ib_core/parameters/netns_mode)" = Y ] || rdma system set netns shared
+}
+
+# sweep_netdev NAME: that goes by itself when the namespace of its other end is at its end, which takes the kernel a while.
+sweep_netdev() {
+	local complaint tries
+	complaint=$(within 20 ip link del "$1" 2>&1) && return
+	for tries in {1..50}; do
+		[ -e "/sys/class/net/$1" ] || return 0
+		read -r -t 0.1 <>"$RUN/never"
+	done
+	echo "$complaint"
+	echo "netdev $1, after $tries looks"
 }
 
 # within SECONDS COMMAND...: without timeout(1), which is one more program to start. Where the clock counts instructions it

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 600
 # kernels: stock
-# boot: --append numa=fake=2 --append kernelcore=1278M --append memmap=128M!1G
+# boot: --append numa=fake=2 --append kernelcore=1278M --append memmap=128M!1G --append nokaslr
 #
 # Events of the memory management and traffic at the same time: every scenario of tests/stress, 3 minutes in all.
 # What is given on the command line goes to the program: tests/vm/guest/stress.sh --minutes 10 --scenario 'fork*'
 #
-# The guest has two NUMA nodes, memory that can be taken offline, and some that is persistent.
+# The guest has two NUMA nodes, memory that can be taken offline (where no luck of the boot puts the kernel into it), and
+# some that is persistent.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mmevents/bench.h"
@@ -25,7 +27,35 @@ static struct {
 	struct shared *at;
 	volatile bool stop;
 	uint64_t adds, stores, backwards;
+	_Atomic uint64_t rest_us; /* until then nobody touches the page */
 } cpu;
+
+static uint64_t us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000ULL + t.tv_nsec / 1000;
+}
+
+/*
+ * Reclaim passes over a page that was used since it looked last, and this one
+ * is used all the time. The mover asks for a rest that ends at any time of its
+ * work.
+ */
+static void rest(void)
+{
+	while (!cpu.stop && us() < atomic_load(&cpu.rest_us))
+		usleep(20);
+}
+
+static void ask_for_rest(void)
+{
+	static struct rng rng = { 1 };
+
+	atomic_store(&cpu.rest_us, us() + 1000 + below(&rng, 4000));
+	usleep(500); /* until both heard of it */
+}
 
 static void *cpu_run(void *arg)
 {
@@ -45,9 +75,8 @@ static void *cpu_run(void *arg)
 			device = s->device;
 		cpu.backwards += device < seen;
 		seen = device;
-		/* A page that is used all the time, reclaim never takes. */
-		if (!(cpu.adds & 4095))
-			usleep(20);
+		if (!(cpu.adds & 63))
+			rest();
 	}
 	return NULL;
 }
@@ -67,6 +96,7 @@ static void by_fork(void)
 static void by_reclaim(void)
 {
 	drain_batches(cpu.at);
+	ask_for_rest();
 	madvise((uint8_t *)cpu.at - AROUND / 2 * PAGE, AROUND * PAGE,
 		MADV_PAGEOUT);
 	sleep_ms(1);
@@ -99,6 +129,7 @@ static void device_round(const struct ibv_mr *mr, uint64_t round)
 	uint64_t back;
 	int status;
 
+	rest();
 	status = peer_add(mr, &cpu.at->both, 1, NULL);
 	check(!status, "FETCH_ADD: %s", rd_status(status));
 	memcpy(bench.pbuf, &round, 8);
