@@ -35,7 +35,7 @@
 	  "a queue pair waits for its CPU, however long that is busy")       \
 	M(NEVER_YOUNG, never_young, "what the device used counts as idle")   \
 	M(WINDOW_LONGER, window_longer,                                      \
-	  "a window ends where its region does")                             \
+	  "a window reaches to the end of its region")                       \
 	M(WINDOW_ANY_USER, window_any_user,                                  \
 	  "a window of type 2 is for every queue pair of its domain")        \
 	M(WINDOW_STALE, window_stale,                                        \

@@ -8,8 +8,8 @@
  * there is no loopback of ours. Who only sends joins nothing.
  *
  * Changes are made under a mutex, outside of RTNL; packets find groups and
- * members under RCU. Members are numbers: a queue pair that is on its way out is
- * not found by its number any more.
+ * members under RCU. Members are numbers: a queue pair that is on its way out
+ * is not found by its number any more.
  */
 #include <linux/hashtable.h>
 #include <linux/igmp.h>
@@ -47,6 +47,7 @@ struct group {
 struct member {
 	struct hlist_node node;
 	u32 qpn;
+	unsigned int times; /* attached; it gets one copy all the same */
 	struct rcu_head rcu;
 };
 
@@ -132,7 +133,7 @@ static void leave(struct sodp_dev *dev, const struct in6_addr *addr)
 static struct hlist_head *bucket(struct sodp_mcast *mcast,
 				 const struct in6_addr *addr)
 {
-	u32 hash = jhash2(addr->s6_addr32, ARRAY_SIZE(addr->s6_addr32), 0);
+	u32 hash = jhash(addr->s6_addr, sizeof(addr->s6_addr), 0);
 
 	return &mcast->groups[hash_32(hash, HASH_BITS_OF_GROUPS)];
 }
@@ -214,14 +215,18 @@ static int add_member(const struct sodp_mcast *mcast, struct group *group,
 	struct member *member;
 
 	lockdep_assert_held(&mcast->lock);
-	if (find_member(mcast, group, qpn))
-		return -EINVAL;
+	member = find_member(mcast, group, qpn);
+	if (member) { /* ib_core counts each: by another LID, or in the kernel */
+		member->times++;
+		return 0;
+	}
 	if (group->count == SODP_MAX_MCAST_QP_ATTACH)
 		return -ENOMEM;
 	member = kzalloc(sizeof(*member), GFP_KERNEL_ACCOUNT);
 	if (!member)
 		return -ENOMEM;
 	member->qpn = qpn;
+	member->times = 1;
 	hlist_add_head_rcu(&member->node, &group->members);
 	group->count++;
 	return 0;
@@ -248,6 +253,18 @@ int sodp_mcast_attach(struct sodp_dev *dev, const struct in6_addr *addr,
 	return err;
 }
 
+static void drop_member(struct sodp_dev *dev, struct group *group,
+			struct member *member)
+{
+	lockdep_assert_held(&dev->mcast->lock);
+	if (--member->times)
+		return;
+	hlist_del_rcu(&member->node);
+	group->count--;
+	kfree_rcu(member, rcu);
+	drop_if_empty(dev, group);
+}
+
 int sodp_mcast_detach(struct sodp_dev *dev, const struct in6_addr *addr,
 		      u32 qpn)
 {
@@ -259,12 +276,8 @@ int sodp_mcast_detach(struct sodp_dev *dev, const struct in6_addr *addr,
 	group = find(mcast, addr);
 	if (group)
 		member = find_member(mcast, group, qpn);
-	if (member) {
-		hlist_del_rcu(&member->node);
-		group->count--;
-		kfree_rcu(member, rcu);
-		drop_if_empty(dev, group);
-	}
+	if (member)
+		drop_member(dev, group, member);
 	mutex_unlock(&mcast->lock);
 	return member ? 0 : -EINVAL;
 }

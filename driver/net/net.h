@@ -119,16 +119,17 @@ void sodp_rx_grh(const struct sk_buff *skb, u8 grh[SODP_GRH_LEN]);
 /* UDP encap_rcv hook: 0, always consumes. */
 int sodp_rx(struct sock *sk, struct sk_buff *skb);
 
-/* --- mcast.c: multicast groups of a device ----------------------------------- */
+/* --- mcast.c: multicast groups of a device -----------------------------------
+ */
 
 struct sodp_mcast *sodp_mcast_create(void);
 /* NULL is fine; all have been detached. */
 void sodp_mcast_destroy(struct sodp_mcast *mcast);
 
 /*
- * Process context. Attach: -EINVAL: it is already, or, detach, it is not;
- * -ENOMEM: no memory, or as many groups or members as there may be; -ENODEV:
- * the interface cannot join.
+ * Process context. Attach: -ENOMEM: no memory, or as many groups or members as
+ * there may be; -ENODEV: the interface cannot join. Detach, once for each
+ * attach: -EINVAL: it is not in that group.
  */
 int sodp_mcast_attach(struct sodp_dev *dev, const struct in6_addr *group,
 		      u32 qpn);

@@ -32,8 +32,8 @@ int sodp_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata)
 		return err;
 	if (!atomic_add_unless(&dev->num_mw, 1, SODP_MAX_MW))
 		return -ENOMEM;
-	window = sodp_window_alloc(dev->mem, to_sodp_pd(ibmw->pd)->domain,
-				   type);
+	window =
+		sodp_window_alloc(dev->mem, to_sodp_pd(ibmw->pd)->domain, type);
 	if (IS_ERR(window)) {
 		atomic_dec(&dev->num_mw);
 		return PTR_ERR(window);

@@ -53,8 +53,7 @@ static int check_path(const struct sodp_qp *qp, const struct ib_qp_attr *attr,
 		return -EINVAL;
 	if ((mask & IB_QP_DEST_QPN) && attr->dest_qp_num > SODP_QPN_MASK)
 		return -EINVAL;
-	return mask & IB_QP_AV ? sodp_check_address(&attr->ah_attr, false) :
-				   0;
+	return mask & IB_QP_AV ? sodp_check_address(&attr->ah_attr, false) : 0;
 }
 
 static int check_limits(const struct ib_qp_attr *attr, int mask)

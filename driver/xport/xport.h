@@ -367,8 +367,8 @@ static inline enum ib_qp_state sodp_qp_state(const struct sodp_qp *qp)
 }
 
 /*
- * modify.c: RoCEv2, and both ends of one kind of address; @group: it may be that
- * of a multicast group. 0 or an errno.
+ * modify.c: RoCEv2, and both ends of one kind of address; @group: it may be
+ * that of a multicast group. 0 or an errno.
  */
 int sodp_check_address(const struct rdma_ah_attr *ah, bool group);
 

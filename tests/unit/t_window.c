@@ -204,8 +204,7 @@ static void test_bind_errors(void **state)
 	sodp_region_deregister(region);
 	region = bindable(0);
 	assert_int_equal(bind(one, BASE, LEN, WIN_RW), -EINVAL);
-	assert_int_equal(bind(one, BASE, LEN, SODP_MEM_REMOTE_ATOMIC),
-			 -EINVAL);
+	assert_int_equal(bind(one, BASE, LEN, SODP_MEM_REMOTE_ATOMIC), -EINVAL);
 	/* Peers may read by the window alone. */
 	assert_int_equal(bind(one, BASE, LEN, WIN_RO), 0);
 	assert_int_equal(look(one, WIN_RO, BASE, LEN), SODP_MEM_OK);
@@ -278,20 +277,18 @@ static void test_type_2(void **state)
 	/* free: for another one now */
 	assert_int_equal(bind_as(&them, w, BASE, 1, WIN_RO, false), 0);
 	assert_int_equal(look(w, WIN_RO, BASE, 1), SODP_MEM_ACCESS);
-	assert_int_equal(look_as(&them, sodp_window_key(w), WIN_RO, BASE,
-				 1),
+	assert_int_equal(look_as(&them, sodp_window_key(w), WIN_RO, BASE, 1),
 			 SODP_MEM_OK);
 	for (int i = 0; i < 3; i++) {
 		more[i] = make(SODP_WINDOW_2);
-		assert_int_equal(bind_as(&them, more[i], BASE, 1, WIN_RO,
-					 false),
-				 0);
+		assert_int_equal(
+			bind_as(&them, more[i], BASE, 1, WIN_RO, false), 0);
 	}
 	sodp_window_free(more[1]);
 	assert_false(sodp_region_retire(region));
 	sodp_window_user_end(the_bed->mem, &them);
-	assert_int_equal(look_as(&them, sodp_window_key(more[2]), WIN_RO,
-				 BASE, 1),
+	assert_int_equal(look_as(&them, sodp_window_key(more[2]), WIN_RO, BASE,
+				 1),
 			 SODP_MEM_ACCESS);
 	assert_true(sodp_region_retire(region));
 	assert_int_equal(bind(w, BASE, 1, WIN_RO), -EINVAL);

@@ -69,7 +69,6 @@
 #define msecs_to_jiffies(ms)   ((unsigned long)(ms))
 #define usecs_to_jiffies(us)   (((unsigned long)(us) + 999) / 1000)
 #define nsecs_to_jiffies(ns)   ((unsigned long)((ns) / 1000000))
-#define atomic_dec(v)	       ((void)SHIM_ATOMIC(sub_fetch, v, 1, SEQ_CST))
 
 static inline bool atomic_add_unless(atomic_t *v, int n, int unless)
 {

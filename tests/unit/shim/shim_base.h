@@ -172,22 +172,21 @@ typedef struct {
 #define SHIM_ATOMIC(op, v, n, order) \
 	__atomic_##op(&(v)->counter, (n), __ATOMIC_##order)
 
-#define atomic_read(v)	       __atomic_load_n(&(v)->counter, __ATOMIC_RELAXED)
-#define atomic_set(v, n)       SHIM_ATOMIC(store_n, v, n, RELAXED)
-#define atomic_inc(v)	       ((void)SHIM_ATOMIC(add_fetch, v, 1, RELAXED))
-#define atomic_dec(v)	       ((void)SHIM_ATOMIC(sub_fetch, v, 1, RELAXED))
-#define atomic_inc_return(v)   SHIM_ATOMIC(add_fetch, v, 1, SEQ_CST)
+#define atomic_read(v)		     __atomic_load_n(&(v)->counter, __ATOMIC_RELAXED)
+#define atomic_set(v, n)	     SHIM_ATOMIC(store_n, v, n, RELAXED)
+#define atomic_inc(v)		     ((void)SHIM_ATOMIC(add_fetch, v, 1, RELAXED))
+#define atomic_dec(v)		     ((void)SHIM_ATOMIC(sub_fetch, v, 1, RELAXED))
+#define atomic_inc_return(v)	     SHIM_ATOMIC(add_fetch, v, 1, SEQ_CST)
 #define atomic_dec_return_release(v) SHIM_ATOMIC(sub_fetch, v, 1, RELEASE)
-#define atomic_dec_and_test(v) (SHIM_ATOMIC(sub_fetch, v, 1, SEQ_CST) == 0)
+#define atomic_dec_and_test(v)	     (SHIM_ATOMIC(sub_fetch, v, 1, SEQ_CST) == 0)
 
-#define atomic_cond_read_acquire(v, cond)                            \
-	({                                                           \
-		int VAL;                                             \
-		while (VAL = __atomic_load_n(&(v)->counter,          \
-					     __ATOMIC_ACQUIRE),      \
-		       !(cond))                                      \
-			cpu_relax();                                 \
-		VAL;                                                 \
+#define atomic_cond_read_acquire(v, cond)                                      \
+	({                                                                     \
+		int VAL;                                                       \
+		while (VAL = __atomic_load_n(&(v)->counter, __ATOMIC_ACQUIRE), \
+		       !(cond))                                                \
+			cpu_relax();                                           \
+		VAL;                                                           \
 	})
 
 static inline int atomic_cmpxchg(atomic_t *v, int old, int new)

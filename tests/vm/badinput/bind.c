@@ -26,8 +26,10 @@ struct row {
 };
 
 #define RW (IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_WRITE)
-#define BAD(n, w, r, a, l, rights) \
-	{ n, w, r, a, l, rights, 0, false, IBV_WC_MW_BIND_ERR }
+#define BAD(n, w, r, a, l, rights)                                  \
+	{                                                           \
+		n, w, r, a, l, rights, 0, false, IBV_WC_MW_BIND_ERR \
+	}
 
 static const struct row rows[] = {
 	{ "good, type 1", W_1, K_ALL, 1, 100, RW, 0, false, IBV_WC_SUCCESS },

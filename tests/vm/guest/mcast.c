@@ -480,7 +480,8 @@ int main(int argc, char **argv)
 		return receive(atoi(argv[3]));
 	if (argc > 3 && !strcmp(argv[2], "send"))
 		return send_all(atoi(argv[3]));
-	rounds = argc > 2 ? atoi(argv[2]) : rounds;
+	if (argc > 2)
+		rounds = atoi(argv[2]);
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
 		case_run(&tests[i]);
 	rd_close(&dev);

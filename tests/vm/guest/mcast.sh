@@ -22,7 +22,7 @@ has_gid6() { grep -q '^fd00:0009:' /sys/class/infiniband/sodp0/ports/1/gids/* 2>
 sd_wait 20 has_gid6 || sd_fail "no IPv6 GID"
 all_left() { [ "$(groups_joined d0)" = 0 ]; }
 device_gone() { [ ! -d /sys/class/infiniband/sodp0 ]; }
-groups_joined() { ip maddr show dev "$1" | grep -cE 'inet 239\.7\.|inet6 ff0e::7' || true; }
+groups_joined() { ip maddr show dev "$1" | grep -cE 'inet +239\.7\.|inet6 ff0e::7' || true; }
 for family in 4 6; do
 	RD_FAMILY=$family "$SD_BIN/mcast" sodp0 $n
 	[ "$(groups_joined d0)" = 0 ] || sd_fail "IPv$family: still joined: $(ip maddr show dev d0)"

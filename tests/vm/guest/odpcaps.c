@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * On-demand capabilities, a table. Of each operation of each transport: with its
- * bit it works on a region on demand, at each place where it may be used, and
- * faults there; without it, it does not work at all.
+ * On-demand capabilities, a table. Of each operation of each transport: with
+ * its bit it works on a region on demand, at each place where it may be used,
+ * and faults there; without it, it does not work at all.
  *
  *   odpcaps DEVICE
  *
@@ -43,26 +43,33 @@ enum place {
 	TARGET = 2, /* what it reaches by a remote key, or the receive */
 };
 
+enum sides {
+	ONE_SIDED,
+	TWO_SIDED,
+	BY_SRQ, /* and two-sided */
+};
+
 static const struct op {
 	const char *name;
 	uint32_t bit;
 	int opcode;
 	int places;
-	bool srq;
-	bool two_sided;
+	enum sides sides;
 } ops[] = {
-	{ "SEND", IBV_ODP_SUPPORT_SEND, IBV_WR_SEND, LOCAL, false, true },
-	{ "RECV", IBV_ODP_SUPPORT_RECV, IBV_WR_SEND, TARGET, false, true },
-	{ "SRQ_RECV", IBV_ODP_SUPPORT_SRQ_RECV, IBV_WR_SEND, TARGET, true,
-	  true },
-	{ "WRITE", IBV_ODP_SUPPORT_WRITE, IBV_WR_RDMA_WRITE, LOCAL | TARGET },
-	{ "READ", IBV_ODP_SUPPORT_READ, IBV_WR_RDMA_READ, LOCAL | TARGET },
+	{ "SEND", IBV_ODP_SUPPORT_SEND, IBV_WR_SEND, LOCAL, TWO_SIDED },
+	{ "RECV", IBV_ODP_SUPPORT_RECV, IBV_WR_SEND, TARGET, TWO_SIDED },
+	{ "SRQ_RECV", IBV_ODP_SUPPORT_SRQ_RECV, IBV_WR_SEND, TARGET, BY_SRQ },
+	{ "WRITE", IBV_ODP_SUPPORT_WRITE, IBV_WR_RDMA_WRITE, LOCAL | TARGET,
+	  ONE_SIDED },
+	{ "READ", IBV_ODP_SUPPORT_READ, IBV_WR_RDMA_READ, LOCAL | TARGET,
+	  ONE_SIDED },
 	{ "ATOMIC (add)", IBV_ODP_SUPPORT_ATOMIC, IBV_WR_ATOMIC_FETCH_AND_ADD,
-	  LOCAL | TARGET },
+	  LOCAL | TARGET, ONE_SIDED },
 	{ "ATOMIC (swap)", IBV_ODP_SUPPORT_ATOMIC, IBV_WR_ATOMIC_CMP_AND_SWP,
-	  LOCAL | TARGET },
-	{ "FLUSH", CAP_FLUSH, WR_FLUSH, TARGET },
-	{ "ATOMIC_WRITE", CAP_ATOMIC_WRITE, WR_ATOMIC_WRITE, TARGET },
+	  LOCAL | TARGET, ONE_SIDED },
+	{ "FLUSH", CAP_FLUSH, WR_FLUSH, TARGET, ONE_SIDED },
+	{ "ATOMIC_WRITE", CAP_ATOMIC_WRITE, WR_ATOMIC_WRITE, TARGET,
+	  ONE_SIDED },
 };
 
 static struct rd_dev dev;
@@ -231,7 +238,7 @@ static int send_op(struct pair *p, const struct op *op, struct buffer *local,
 
 	if (op->opcode == WR_ATOMIC_WRITE)
 		sge.length = 8;
-	if (p->transport == UD && op->two_sided) {
+	if (p->transport == UD && op->sides) {
 		wr.wr.ud.ah = p->ah;
 		wr.wr.ud.remote_qpn = p->b.qp->qp_num;
 		wr.wr.ud.remote_qkey = QKEY;
@@ -267,8 +274,8 @@ static bool arrived(struct pair *p, const struct op *op, struct buffer *local,
 	size_t skip = p->transport == UD ? GRH : 0;
 	struct ibv_wc wc;
 
-	if (op->two_sided && (rd_wait(p->b.rcq, &wc, PATIENCE_MS) ||
-			      wc.byte_len != LEN + skip))
+	if (op->sides &&
+	    (rd_wait(p->b.rcq, &wc, PATIENCE_MS) || wc.byte_len != LEN + skip))
 		return false;
 	if (is_atomic(op))
 		return *(uint64_t *)target->at == 4711 &&
@@ -292,11 +299,11 @@ static enum outcome attempt(enum transport transport, const struct op *op,
 	struct pair p;
 	int status;
 
-	open_pair(&p, transport, op->srq);
+	open_pair(&p, transport, op->sides == BY_SRQ);
 	open_buffer(&local, place == LOCAL, !sinks_here && !is_atomic(op));
 	open_buffer(&target, place == TARGET, sinks_here);
 	*faults = counter(dev.name, "page_faults");
-	if (op->two_sided)
+	if (op->sides)
 		receive(&p, &target);
 	status = send_op(&p, op, &local, &target);
 	if (status)
@@ -326,11 +333,11 @@ static void claimed(enum transport transport, const struct op *op)
 		if (!(op->places & place))
 			continue;
 		outcome = attempt(transport, op, place, &faults);
-		tap_result(outcome == WORKS && faults,
-			   "%s %s is claimed: it works on demand, %s, with %lu faults",
-			   transports[transport], op->name,
-			   place == LOCAL ? "locally" : "at the target",
-			   faults);
+		tap_result(
+			outcome == WORKS && faults,
+			"%s %s is claimed: it works on demand, %s, with %lu faults",
+			transports[transport], op->name,
+			place == LOCAL ? "locally" : "at the target", faults);
 	}
 	/* The count says something: without the region there is no fault. */
 	tap_result(attempt(transport, op, 0, &faults) == WORKS && !faults,

@@ -41,7 +41,8 @@ void fresh(void);
 /* Nobody has written but in [offset, offset + len). */
 void check_around(uint64_t offset, uint64_t len);
 
-/* --- the peer: the completion's status; after an error both are connected anew */
+/* --- the peer: the completion's status; after an error both are connected anew
+ */
 
 int ended(struct rd_qp *from, struct rd_qp *to, int status);
 int try_op(struct rd_qp *from, struct rd_qp *to, enum ibv_wr_opcode opcode,
@@ -50,16 +51,16 @@ int try_write(uint64_t offset, uint32_t len, uint32_t key);
 int try_read(uint64_t offset, uint32_t len, uint32_t key);
 int try_add(uint64_t offset, uint32_t key);
 
-#define REFUSED(call)                                                         \
-	do {                                                                  \
-		int status_ = (call);                                         \
-		check(status_ == IBV_WC_REM_ACCESS_ERR, #call ": %s",         \
-		      rd_status(status_));                                    \
+#define REFUSED(call)                                                 \
+	do {                                                          \
+		int status_ = (call);                                 \
+		check(status_ == IBV_WC_REM_ACCESS_ERR, #call ": %s", \
+		      rd_status(status_));                            \
 	} while (0)
-#define TAKEN(call)                                                           \
-	do {                                                                  \
-		int status_ = (call);                                         \
-		check(!status_, #call ": %s", rd_status(status_));            \
+#define TAKEN(call)                                                \
+	do {                                                       \
+		int status_ = (call);                              \
+		check(!status_, #call ": %s", rd_status(status_)); \
 	} while (0)
 
 #endif

@@ -16,8 +16,8 @@ struct ibv_mw *make(enum ibv_mw_type type)
 	return mw;
 }
 
-int bind_1(struct rd_qp *q, struct ibv_mw *mw, struct ibv_mr *to,
-		  uint64_t addr, uint64_t len, int access)
+int bind_1(struct rd_qp *q, struct ibv_mw *mw, struct ibv_mr *to, uint64_t addr,
+	   uint64_t len, int access)
 {
 	struct ibv_mw_bind bind = {
 		.wr_id = 1,
@@ -40,8 +40,8 @@ int bind_1(struct rd_qp *q, struct ibv_mw *mw, struct ibv_mr *to,
 	return err;
 }
 
-int bind_2(struct rd_qp *q, struct ibv_mw *mw, struct ibv_mr *to,
-		  uint64_t addr, uint64_t len, int access)
+int bind_2(struct rd_qp *q, struct ibv_mw *mw, struct ibv_mr *to, uint64_t addr,
+	   uint64_t len, int access)
 {
 	struct ibv_send_wr *bad, wr = {
 		.wr_id = 2,
@@ -72,8 +72,7 @@ static int bind_to(struct ibv_mw *mw, uint64_t offset, uint64_t len, int access)
 		&owner, mw, mr, at(offset), len, access);
 }
 
-void must_bind(struct ibv_mw *mw, uint64_t offset, uint64_t len,
-		      int access)
+void must_bind(struct ibv_mw *mw, uint64_t offset, uint64_t len, int access)
 {
 	int status = bind_to(mw, offset, len, access);
 
@@ -113,9 +112,8 @@ int ended(struct rd_qp *from, struct rd_qp *to, int status)
 	return status;
 }
 
-int try_op(struct rd_qp *from, struct rd_qp *to,
-		  enum ibv_wr_opcode opcode, uint64_t raddr, uint32_t len,
-		  uint32_t key)
+int try_op(struct rd_qp *from, struct rd_qp *to, enum ibv_wr_opcode opcode,
+	   uint64_t raddr, uint32_t len, uint32_t key)
 {
 	struct rd_op op = {
 		.opcode = opcode,
