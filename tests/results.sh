@@ -14,6 +14,8 @@ results_hash() {
 	rm -f "$index"
 }
 
+# Numbers are printed as %.0f: mawk ends %d at 2^31.
+
 # results_add FILE HEADING KEYS FIELD...: adds the fields after the first KEYS ones to the row that has the same keys, or
 # makes a new one.
 results_add() {
@@ -36,7 +38,7 @@ results_add() {
 	{ print }
 	END {
 		for (i = 1; i <= n; i++)
-			printf i <= keys ? "%s%s" : "%12d%s", add[i], i < n ? " " : "\n"
+			printf i <= keys ? "%s%s" : "%12.0f%s", add[i], i < n ? " " : "\n"
 	}' "$file" >"$new"
 	cat "$new" >"$file"
 	rm -f "$new"

@@ -163,6 +163,11 @@ const char *swap_missing(void)
 	return swap_is_on() ? NULL : "there is no swap";
 }
 
+bool swap_first(const char *path)
+{
+	return !swapon(path, SWAP_FLAG_PREFER | 100);
+}
+
 bool zram_open(struct zram *z, unsigned int megabytes)
 {
 	static const char add[] = "/sys/class/zram-control/hot_add";
@@ -176,17 +181,7 @@ bool zram_open(struct zram *z, unsigned int megabytes)
 	snprintf(z->path, sizeof(z->path), "/dev/zram%u", z->id);
 	snprintf(path, sizeof(path), "/sys/block/zram%u/disksize", z->id);
 	return sys_set(path, "%uM", megabytes) &&
-	       command("mkswap %s", z->path) && zram_swapon(z);
-}
-
-bool zram_swapon(const struct zram *z)
-{
-	return !swapon(z->path, SWAP_FLAG_PREFER | 100);
-}
-
-bool zram_swapoff(const struct zram *z)
-{
-	return !swapoff(z->path);
+	       command("mkswap %s", z->path) && swap_first(z->path);
 }
 
 uint64_t zram_peak(const struct zram *z)
@@ -204,7 +199,7 @@ void zram_close(struct zram *z)
 {
 	char path[64];
 
-	zram_swapoff(z);
+	swapoff(z->path);
 	snprintf(path, sizeof(path), "/sys/block/zram%u/reset", z->id);
 	sys_set(path, "1");
 	sys_set("/sys/class/zram-control/hot_remove", "%u", z->id);

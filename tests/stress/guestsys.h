@@ -43,9 +43,24 @@ struct field *field_huge(struct run *r, unsigned int huge_pages);
 bool huge_collapse(struct field *f, const struct range *g, struct rng *rng);
 bool huge_split(struct field *f, const struct range *g, struct rng *rng);
 
+/* --- huge pages from the pool: hugetlb.c -------------------------- */
+
+#define HUGE_POOL "/sys/kernel/mm/hugepages/hugepages-2048kB/"
+
+const char *pool_missing(void);
+/*
+ * Makes it so many, until sys_restore(). False: memory is too fragmented, and
+ * the scenario skipped.
+ */
+bool pool_of(struct run *r, unsigned int pages);
+/* So many of them, private and not registered yet. */
+uint8_t *pool_map(unsigned int huge_pages);
+
 /* --- swap --------------------------------------------------------- */
 
 const char *swap_missing(void);
+/* swapon(), before all other swap. */
+bool swap_first(const char *path);
 
 struct zram {
 	unsigned int id;
@@ -54,8 +69,6 @@ struct zram {
 
 /* A new one, with swap on it that comes before all other. False: none. */
 bool zram_open(struct zram *z, unsigned int megabytes);
-bool zram_swapon(const struct zram *z);
-bool zram_swapoff(const struct zram *z);
 void zram_close(struct zram *z);
 /* Bytes that it ever held at once. */
 uint64_t zram_peak(const struct zram *z);

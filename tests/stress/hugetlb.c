@@ -17,34 +17,31 @@
 #define HUGE	   (2UL << 20)
 #define HUGE_PAGES (HUGE / PAGE)
 #define GIB	   (1UL << 30)
-#define POOL	   "/sys/kernel/mm/hugepages/hugepages-2048kB/"
 
-static const char *pool_missing(void)
+const char *pool_missing(void)
 {
-	return access(POOL "nr_hugepages", W_OK) ?
+	return access(HUGE_POOL "nr_hugepages", W_OK) ?
 		       "a kernel without huge pages in a pool" :
 		       NULL;
 }
 
-/* False: memory is too fragmented for so many, and the scenario skipped. */
-static bool pool_of(struct run *r, unsigned int pages)
+bool pool_of(struct run *r, unsigned int pages)
 {
 	char text[20];
 
 	snprintf(text, sizeof(text), "%u", pages);
-	sys_set_for_now(POOL "nr_hugepages", text);
-	if (sys_get(POOL "free_hugepages", 0) == pages)
+	sys_set_for_now(HUGE_POOL "nr_hugepages", text);
+	if (sys_get(HUGE_POOL "free_hugepages", 0) == pages)
 		return true;
 	skip(r, "only %llu of %u huge pages can be had",
-	     (unsigned long long)sys_get(POOL "free_hugepages", 0), pages);
+	     (unsigned long long)sys_get(HUGE_POOL "free_hugepages", 0), pages);
 	sys_restore();
 	return false;
 }
 
-static struct field *field_private(struct run *r, unsigned int huge_pages)
+uint8_t *pool_map(unsigned int huge_pages)
 {
 	size_t bytes = huge_pages * HUGE;
-	struct field *f;
 	void *p = mmap(place(bytes), bytes, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB |
 			       MAP_FIXED_NOREPLACE,
@@ -52,7 +49,14 @@ static struct field *field_private(struct run *r, unsigned int huge_pages)
 
 	if (p == MAP_FAILED)
 		die("huge pages: %s", strerror(errno));
-	f = field_over(r, "hugetlb", p, huge_pages * HUGE_PAGES);
+	return p;
+}
+
+static struct field *field_private(struct run *r, unsigned int huge_pages)
+{
+	struct field *f = field_over(r, "hugetlb", pool_map(huge_pages),
+				     huge_pages * HUGE_PAGES);
+
 	field_register(f, 0);
 	return f;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <unistd.h>
 
 #include "group.h"
@@ -72,6 +73,7 @@ SCENARIO(swap_disk) = {
 /* --- zram --------------------------------------------------------- */
 
 static struct zram zram;
+static const char *swap_path; /* of what comes and goes */
 
 static void swap_zram_with(struct run *r, const struct event *events)
 {
@@ -113,11 +115,11 @@ SCENARIO(swap_zram) = {
 static bool swap_off(struct field *f, const struct range *g, struct rng *rng)
 {
 	(void)g;
-	if (!zram_swapoff(&zram))
+	if (swapoff(swap_path))
 		fail(f->run, "swapoff: %s", strerror(errno));
 	if (one_in(rng, 4))
 		sleep_ms(below(rng, 10));
-	if (!zram_swapon(&zram))
+	if (!swap_first(swap_path))
 		fail(f->run, "swapon: %s", strerror(errno));
 	return true;
 }
@@ -131,6 +133,7 @@ static void swapoff_run(struct run *r)
 		{}
 	};
 
+	swap_path = zram.path;
 	swap_zram_with(r, events);
 }
 
@@ -140,6 +143,80 @@ SCENARIO(swapoff) = {
 	.what = "pages keep their bytes when their swap goes away, in a loop",
 	.run = swapoff_run,
 	.hooks = CLEAR,
+};
+
+/* --- a file -------------------------------------------------------- */
+
+static uint64_t in_file; /* KB that were seen in it at once, at most */
+
+/* The file's line of /proc/swaps: name, type, size, used. */
+static bool came_to_file(void)
+{
+	unsigned long long used;
+	char line[200];
+	FILE *f = fopen("/proc/swaps", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, swap_path, strlen(swap_path)) &&
+		    sscanf(line, "%*s %*s %*u %llu", &used) == 1 &&
+		    used > in_file)
+			in_file = used;
+	if (f)
+		fclose(f);
+	return in_file;
+}
+
+/* The kernel knows the file's blocks, and goes past the file system. */
+static void swap_file_run(struct run *r)
+{
+	static const struct event events[] = {
+		{ .name = "MADV_PAGEOUT",
+		  .fn = page_out,
+		  .max = 64,
+		  .weight = 8 },
+		{ .name = "MADV_PAGEOUT, loads",
+		  .fn = out_and_back,
+		  .weight = 8 },
+		{ .name = "swapoff", .fn = swap_off, .flags = EV_NO_PAGES },
+		{}
+	};
+	struct engine e = { .run = r, .events = events, .ops = NO_STORES };
+	struct file file;
+
+	if (!fs_mount(r, "ext4"))
+		return;
+	file = fs_file("swap", 0);
+	swap_path = file.path;
+	if (fchmod(file.fd, 0600) || fallocate(file.fd, 0, 0, 16 << 20) ||
+	    !command("mkswap %s", file.path))
+		die("a file for swap: %s", strerror(errno));
+	if (!swap_first(file.path)) {
+		skip(r, "swapon of a file: %s", strerror(errno));
+		return;
+	}
+	e.field[0] = field_anon(r, 256);
+	e.field[1] = field_pinned(r, 32);
+	engine_count(&e, swapped, came_to_file);
+	tap_note("%s: %llu KB in the file at most", r->sc->name,
+		 (unsigned long long)in_file);
+	if (!failed(r) && !in_file)
+		fail(r, "nothing came to the file");
+	/* Or the file system stays in use. */
+	if (swapoff(file.path))
+		fail(r, "swapoff: %s", strerror(errno));
+	engine_check(&e);
+	engine_free(&e);
+	unlink(file.path);
+	close(file.fd);
+}
+
+SCENARIO(swap_file) = {
+	.name = "swap-file",
+	.rows = "9,32",
+	.what = "no WRITE is lost when pages go to a file, which comes and goes",
+	.run = swap_file_run,
+	.hooks = CLEAR,
+	.slack_s = 60,
 };
 
 /* --- a control group with too little memory ----------------------- */

@@ -28,6 +28,8 @@ void fail(struct run *r, const char *fmt, ...)
 	va_list args;
 
 	keep_stop();
+	if (!strncmp(fmt, "split:", 6))
+		atomic_fetch_add(&r->splits, 1);
 	before = atomic_fetch_add(&r->failures, 1);
 	if (before > 20)
 		return;

@@ -98,6 +98,35 @@ static void secret(struct run *r, struct probe *p)
 	close(fd);
 }
 
+/* Newer than the headers that this is built with: Linux 6.13. */
+#define GUARD_INSTALL 102
+#define GUARD_REMOVE  103
+
+/* A guard in the page table alone: what was there is gone for good. */
+static void guard_marker(struct run *r, struct probe *p,
+			 const struct ibv_mr *mr, uint8_t *guard)
+{
+	static bool said;
+
+	if (madvise(guard, PAGE, GUARD_INSTALL)) {
+		if (errno != EINVAL)
+			fail(r, "MADV_GUARD_INSTALL: %s", strerror(errno));
+		if (!said)
+			tap_note("%s: no MADV_GUARD_INSTALL (Linux 6.13)",
+				 r->sc->name);
+		said = true;
+		return;
+	}
+	probe_refused(p, mr, guard, false, "of a guard marker");
+	probe_refused(p, mr, guard, true, "of a guard marker");
+	probe_works(p, mr, guard - 8, true, "beside a guard marker");
+	probe_works(p, mr, guard + PAGE, true, "behind a guard marker");
+	if (madvise(guard, PAGE, GUARD_REMOVE))
+		fail(r, "MADV_GUARD_REMOVE: %s", strerror(errno));
+	if (probe_read(p, mr, guard, PAGE) || p->buf[0] || p->buf[PAGE - 1])
+		fail(r, "a READ of what a guard marker left: no zeros");
+}
+
 /* A guard page among others: it, and not its neighbours. */
 static void guard_page(struct run *r, struct probe *p, struct rng *g)
 {
@@ -117,6 +146,7 @@ static void guard_page(struct run *r, struct probe *p, struct rng *g)
 	if (mprotect(guard, PAGE, PROT_READ | PROT_WRITE))
 		die("mprotect: %s", strerror(errno));
 	probe_works(p, mr, guard, false, "that is no guard any more");
+	guard_marker(r, p, mr, guard);
 	note_events(r, 1);
 	gone(r, mr);
 	munmap(at, PAGES * PAGE);

@@ -125,6 +125,7 @@ struct run {
 	_Atomic uint64_t worst_ms;
 	_Atomic uint64_t stalled; /* see stalled_ms() */
 	_Atomic unsigned int failures;
+	_Atomic unsigned int splits; /* ... that begin with "split:" */
 	_Atomic bool skipped;
 	char why[240]; /* the first failure; why it is skipped */
 	bool hooks_known; /* by hooks_begin() and hooks_end() */

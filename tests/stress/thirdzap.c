@@ -166,7 +166,7 @@ static void zap_run(struct run *r)
 		 "%llu calls: %u splits; %llu moves a second",
 		 r->sc->name, (unsigned long long)z.device,
 		 (unsigned long long)z.cpu, (unsigned long long)round * HOT,
-		 (unsigned long long)round, atomic_load(&r->failures),
+		 (unsigned long long)round, atomic_load(&r->splits),
 		 (unsigned long long)(round * HOT * 1000 / ms));
 	note_ops(r, OP_STORE, z.cpu);
 	if (failed(r))

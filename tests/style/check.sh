@@ -3,13 +3,14 @@
 
 usage() {
 	cat <<'END'
-Static checks: format, walls, lengths, licences; the driver with W=1 and under sparse; cppcheck; and that the wall check fails when a wall is broken.
+Static checks: format, walls, lengths, licences; the driver with W=1 and under sparse; cppcheck; and
+that the wall check fails when a wall is broken, and that the check of the kernel's messages sees the bad ones.
 
 Usage: tests/style/check.sh [--fast] [--kernel KERNEL] [CHECK...]
 
   --fast           only what needs no compiler
   --kernel KERNEL  whose headers to build the driver against, as for tests/vm/module.sh (default stock)
-  CHECK            format walls walls-selftest sizes headers kbuild cppcheck (default all)
+  CHECK            format walls walls-selftest dmesg-selftest sizes headers kbuild cppcheck (default all)
 
 Prints one TAP line a check, what was found above it. Logs are in build/style.
 END
@@ -23,7 +24,7 @@ kernel=stock
 checks=()
 while [ $# -gt 0 ]; do
 	case $1 in
-	--fast) checks+=(format walls walls-selftest sizes headers) ;;
+	--fast) checks+=(format walls walls-selftest dmesg-selftest sizes headers) ;;
 	--kernel) kernel=${2:?} && shift ;;
 	-h | --help) usage && exit 0 ;;
 	-*) usage >&2 && exit 2 ;;
@@ -31,7 +32,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[ ${#checks[@]} -gt 0 ] || checks=(format walls walls-selftest sizes headers kbuild cppcheck)
+[ ${#checks[@]} -gt 0 ] || checks=(format walls walls-selftest dmesg-selftest sizes headers kbuild cppcheck)
 mkdir -p "$logs"
 cd "$root"
 
@@ -48,6 +49,7 @@ check_format() {
 
 check_walls() { "$here/check_walls.sh" "$root"; }
 check_walls_selftest() { "$here/walls_selftest.sh"; }
+check_dmesg_selftest() { "$here/dmesg_selftest.sh"; }
 check_sizes() { "$here/check_sizes.sh" "$root"; }
 check_headers() { "$here/check_headers.sh" "$root"; }
 

@@ -17,9 +17,9 @@ backports_mirror() {
 	echo "$mirror"
 }
 
-# backports_apt SUITE...: fills APT_PRIVATE for these suites and reads their lists.
+# backports_apt SUITE...: fills APT_PRIVATE for these suites and reads their lists; those of the architecture APT_FOREIGN, too.
 backports_apt() {
-	local dir=$SD_CACHE/apt/${1//\//-} suite mirror
+	local dir=$SD_CACHE/apt/${1//\//-}${APT_FOREIGN:+-$APT_FOREIGN} suite mirror
 	mirror=$(backports_mirror)
 	mkdir -p "$dir"/{lists/partial,cache/archives/partial}
 	: >"$dir/sources.list"
@@ -31,6 +31,7 @@ backports_apt() {
 		-o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
 		-o "Dir::State::Lists=$dir/lists" -o "Dir::State::status=$dir/status" -o "Dir::Cache=$dir/cache"
 		-o Debug::NoLocking=true -o "APT::Sandbox::User=$(id -un)" -o "APT::Default-Release=$1")
+	[ -z "${APT_FOREIGN:-}" ] || APT_PRIVATE+=(-o "APT::Architectures::=$(dpkg --print-architecture)" -o "APT::Architectures::=$APT_FOREIGN")
 	progress "reading the package lists of $*" "$dir/update.log" apt-get "${APT_PRIVATE[@]}" -q update
 }
 

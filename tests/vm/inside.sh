@@ -4,6 +4,11 @@
 # First process of a test guest once its root is the host's: sets the guest up, runs the job, reports and reboots.
 # Sourced by the job file that vm wrote, which sets the JOB_ variables.
 
+# As a service: what follows is for its process.
+if [ -n "${JOB_SYSTEMD:-}" ] && [ $$ = 1 ]; then
+	. "$JOB_VM/systemd.sh"
+fi
+
 . "$JOB_VM/check.sh"
 
 REPORT=/dev/virtio-ports/softodp.report

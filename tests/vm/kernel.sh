@@ -4,28 +4,32 @@
 # Finds, fetches and unpacks the kernels that the tests boot. To be sourced after common.sh.
 # Nothing is installed: packages are downloaded and unpacked below the cache.
 #
-#   kernel_prepare stock|debug|kcsan|6.12|7.3
+#   kernel_prepare stock|debug|kcsan|6.12|7.3|rt|arm64
 #
 # leaves: K_NAME, K_VERSION, K_IMAGE (bzImage), K_ROOT (holds lib/modules/VERSION), K_HEADERS (KERNEL_DIR for a module),
-# K_CHROOT (empty, or the root in which K_HEADERS is a path and the compiler is found).
+# K_CHROOT (empty, or the root in which K_HEADERS is a path and the compiler is found), K_MAKE (more arguments of make). arm64 is
+# only built for: it has no K_IMAGE.
 
 . "$SD_VM/backports.sh"
+. "$SD_VM/variants.sh"
 
 # kernel_checked NAME: is it one of ours, with checkers built in? They take their time: four times as much, at least.
 kernel_checked() { [ "$1" = debug ] || [ "$1" = kcsan ]; }
 
-SD_KERNELS='stock debug kcsan 6.12 7.3'
+SD_KERNELS='stock debug kcsan 6.12 7.3 rt arm64'
 
 kernel_prepare() {
-	K_NAME=$1 K_CHROOT=''
+	K_NAME=$1 K_CHROOT='' K_MAKE=()
 	case $K_NAME in
 	stock) kernel_stock ;;
 	debug) kernel_debug debug-kernel.config ;;
 	kcsan) kernel_debug debug-kernel.config kcsan-kernel.config ;;
 	6.12 | 7.3) kernel_backport "$K_NAME" ;;
+	rt) kernel_rt ;;
+	arm64) kernel_arm64 ;;
 	*) die "no kernel named '$K_NAME' (there are: $SD_KERNELS)" ;;
 	esac
-	[ -e "$K_IMAGE" ] || die "$K_NAME: no kernel image at $K_IMAGE; remove $SD_CACHE/$K_NAME to fetch it again"
+	[ "$K_NAME" = arm64 ] || [ -e "$K_IMAGE" ] || die "$K_NAME: no kernel image at $K_IMAGE; remove $SD_CACHE/$K_NAME to fetch it again"
 }
 
 kernel_stock() {

@@ -7,7 +7,7 @@ Builds softodp.ko out of tree, in a copy of driver/, so that the sources stay cl
 
 Usage: tests/vm/module.sh KERNEL OUTDIR [FLAG...]
 
-  KERNEL  stock, debug, kcsan, 6.12, 7.3, or the path of a kernel's headers (/usr/src/linux-headers-...)
+  KERNEL  stock, debug, kcsan, 6.12, 7.3, rt, arm64, or the path of a kernel's headers (/usr/src/linux-headers-...)
   OUTDIR  where to build; '-' stands for build/driver/VERSION, where tests/vm/vm looks for the driver
   FLAG    added to the compiler's flags, for instance -DSODP_MUTANT_NO_ZAP
 
@@ -24,7 +24,7 @@ kernel=$1 out=$2
 shift 2
 case $kernel in
 /*)
-	K_HEADERS=$kernel K_CHROOT=''
+	K_HEADERS=$kernel K_CHROOT='' K_MAKE=()
 	[ -e "$K_HEADERS/Makefile" ] || die "no kernel headers in $K_HEADERS"
 	K_VERSION=$(make -s -C "$K_HEADERS" kernelrelease)
 	;;
@@ -44,7 +44,7 @@ rsync -a --delete --filter='P *.o' --filter='P .*' --filter='P *.ko' --filter='P
 	--exclude CMakeLists.txt "$SD_ROOT/driver/" "$out/"
 rsync -a --delete "$SD_ROOT/include/" "$out/include/"
 
-build=(nice -n 10 make -C "$K_HEADERS" "M=$out" "KCFLAGS=-I$out/include $*" ${W:+"W=$W"} ${C:+"C=$C"} ${CHECK:+"CHECK=$CHECK"}
+build=(nice -n 10 make -C "$K_HEADERS" "${K_MAKE[@]}" "M=$out" "KCFLAGS=-I$out/include $*" ${W:+"W=$W"} ${C:+"C=$C"} ${CHECK:+"CHECK=$CHECK"}
 	-j"$(nproc)" modules)
 if [ -z "$K_CHROOT" ]; then
 	"${build[@]}"

@@ -9,7 +9,8 @@ So is a test that fails without a mutant, on the same module.
 
 Usage: tests/vm/mutants.sh [OPTION]... [NAME]...      (a name may be a pattern; without one: every mutant)
 
-  --repeat N    each so many times; the median of the times is printed
+  --repeat N    until each was looked for so many times, those in tests/vm/MUTANTS included; without it: once more
+  --results     only prints what all runs add up to
   --short       only the fast ones, for everyday use, and all in one guest
   --build       only builds the modules
   --kernel K    only those that are looked for on this kernel
@@ -19,13 +20,15 @@ Usage: tests/vm/mutants.sh [OPTION]... [NAME]...      (a name may be a pattern; 
 In the environment, for who works beside others: SD_MUTANT_MODULES, a folder to build the modules in, and SD_MUTANT_BIN, one
 with test programs.
 
-One TAP line for each mutant, docs/testing.md has the table of what was seen.
+One TAP line for each mutant, over all runs on the same sources of the driver. Each run is added to tests/vm/MUTANTS when it
+ends (but those of --short): who is interrupted goes on where it was.
 END
 }
 
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 . "$SD_VM/kernel.sh"
+. "$SD_VM/mutant_results.sh"
 
 # MUTANT  KERNEL  WIDEN (driver/compat/mutant.c: leaf,transfer,install,start,end)  SECONDS for a test
 # TESTS, in turn until one notices (mutant_guest.sh)
@@ -52,7 +55,7 @@ END
 SHORT='stale_key late_invalidation'
 
 modules=${SD_MUTANT_MODULES:-$SD_BUILD/mutants}
-repeat=1 wanted=() kernel='' control='' short='' only_build=''
+repeat='' wanted=() kernel='' control='' short='' only_build=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--repeat) repeat=${2:?--repeat needs a number}; shift ;;
@@ -62,13 +65,23 @@ while [ $# -gt 0 ]; do
 	--build) only_build=1 ;;
 	--control) control=1 ;;
 	--list) table; exit 0 ;;
+	--results) mutant_results; exit 0 ;;
 	-h | --help) usage; exit 0 ;;
 	-*) usage >&2; die "unknown option $1" ;;
 	*) wanted+=("$1") ;;
 	esac
 	shift
 done
-[[ $repeat =~ ^[1-9][0-9]*$ ]] || die "--repeat needs a number, not '$repeat'"
+[[ ${repeat:-1} =~ ^[1-9][0-9]*$ ]] || die "--repeat needs a number, not '$repeat'"
+
+# What is done every day, or without git, is counted for itself.
+hash=''
+[ -n "$short" ] || hash=$(results_hash 2>/dev/null || true)
+if [ -z "$hash" ]; then
+	hash=unknown MUTANT_RESULTS=$SD_BUILD/logs/mutants/RESULTS
+	mkdir -p "${MUTANT_RESULTS%/*}"
+	[ -n "$only_build" ] || : >"$MUTANT_RESULTS"
+fi
 
 # is_wanted MUTANT KERNEL
 is_wanted() {
@@ -129,7 +142,7 @@ guest() {
 			;;
 		'mutant skipped '*) SKIPPED[$name]+=" ${line#mutant skipped };" ;;
 		'mutant missed '*)
-			tests=$((tests - 1)) running=''
+			tests=$((tests - 1)) running='' MS[$name]=$((MS[$name] + ${line##* }))
 			[ "$tests" != 0 ] || RESULT[$name]=missed
 			;;
 		'mutant noticed '*)
@@ -175,35 +188,45 @@ tests_of() {
 	echo "$n"
 }
 
-seconds_of() { printf '%d.%d' $(($1 / 1000)) $(($1 % 1000 / 100)); }
+# missing MUTANT KERNEL WIDEN: how many runs are wanted still; sets what mutant_runs does, too.
+missing() {
+	mutant_runs "$hash" "$1" "$2" "$3"
+	MISSING=$((${repeat:-$((RUNS + 1))} - RUNS))
+}
 
-# look_for MUTANT KERNEL WIDEN SECONDS TEST...: as often as asked for.
+# look_for MUTANT KERNEL WIDEN SECONDS TEST...: as often as is missing.
 look_for() {
-	local name=$1 on=$2 i times=() caught=0 broken=0 by=''
+	local name=$1 on=$2 widen=$3 i from broken=0
 	shift 2
-	for ((i = 1; i <= repeat; i++)); do
-		say "mutant $name on $on$([ "$repeat" = 1 ] || echo ", $i of $repeat"): ${*:3}"
+	missing "$name" "$on" "$widen"
+	from=$((RUNS + 1))
+	for ((i = from; i < from + MISSING; i++)); do
+		say "mutant $name on $on, run $i${repeat:+ of $repeat}: ${*:3}"
 		guest "$SD_BUILD/logs/mutants/$name-$on-$i" "$on" "$name" "$@"
-		if [ "${RESULT[$name]}" = noticed ]; then
-			caught=$((caught + 1)) by=${BY[$name]}
-			times+=("${MS[$name]}")
-			note "noticed after $(seconds_of "${MS[$name]}") s by $by"
-		else
+		case ${RESULT[$name]}${SKIPPED[$name]} in
+		noticed*)
+			mutant_record "$hash" "$name" "$on" "$widen" noticed "${MS[$name]}" "${BY[$name]}"
+			note "noticed after $(seconds_of "${MS[$name]}") s by ${BY[$name]}"
+			;;
+		missed)
+			mutant_record "$hash" "$name" "$on" "$widen" missed "${MS[$name]}" "${*:3}"
+			note "missed; logs in $LOG"
+			;;
+		*) # what was skipped has missed nothing
+			broken=$((broken + 1))
 			note "${RESULT[$name]}${SKIPPED[$name]:+, skipped:${SKIPPED[$name]}}; logs in $LOG"
-			if [ "${RESULT[$name]}" = broken ]; then
-				broken=$((broken + 1))
-				tail -n 5 "$LOG/vm.log" >&2
-			fi
-		fi
+			tail -n 5 "$LOG/vm.log" >&2
+			;;
+		esac
 	done
-	mapfile -t times < <(printf '%s\n' "${times[@]}" | sort -n)
-	if [ "$caught" = "$repeat" ]; then
-		verdict 1 "$name on $on: noticed after $(seconds_of "${times[$((repeat / 2))]}") s$(
-			[ "$repeat" = 1 ] || echo " (median of $repeat, $(seconds_of "${times[0]}") to $(seconds_of "${times[-1]}") s)") by $by"
-	elif [ "$broken" -gt 0 ]; then
-		verdict 0 "$name on $on: no verdict, $broken of $repeat did not run to an end; see $LOG"
+	mutant_runs "$hash" "$name" "$on" "$widen"
+	if [ "$broken" -gt 0 ]; then
+		verdict 0 "$name on $on: no verdict, $broken of $MISSING did not run to an end; see $LOG"
+	elif [ "$CAUGHT" = "$RUNS" ]; then
+		verdict 1 "$name on $on: noticed after $(seconds_of "$MEDIAN") s$(
+			[ "$RUNS" = 1 ] || echo " (median of $RUNS, $(seconds_of "$LEAST") to $(seconds_of "$MOST") s)") by $RUN_BY"
 	else
-		verdict 0 "$name on $on: SURVIVED ${*:3}, noticed $caught times of $repeat"
+		verdict 0 "$name on $on: SURVIVED ${*:3}, noticed $CAUGHT times of $RUNS"
 	fi
 }
 
@@ -218,6 +241,19 @@ control_tests() {
 	done < <(table)
 }
 
+# nothing_missing KERNEL: all runs of its mutants have been, and one without.
+nothing_missing() {
+	local name on widen
+	[ -n "$repeat" ] && [ -z "$short$control$only_build" ] || return 1
+	while read -r name on widen _; do
+		[ "$on" = "$1" ] && is_wanted "$name" "$on" || continue
+		missing "$name" "$on" "$widen"
+		[ "$MISSING" -le 0 ] || return 1
+	done < <(table)
+	mutant_runs "$hash" none "$1" -
+	[ "$RUNS" != 0 ] && [ "$CAUGHT" = 0 ]
+}
+
 # Those tests without a mutant.
 look_for_none() {
 	local on=$1
@@ -225,6 +261,8 @@ look_for_none() {
 	[ "${#TESTS[@]}" -gt 0 ] || return 0
 	say "no mutant on $on: ${TESTS[*]}"
 	guest "$SD_BUILD/logs/mutants/none-$on" "$on" none 0 10 "${TESTS[@]}"
+	[ "${RESULT[none]}" = broken ] ||
+		mutant_record "$hash" none "$on" - "${RESULT[none]}" "${MS[none]}" "${BY[none]:-${TESTS[*]}}"
 	verdict_none "$on"
 }
 
@@ -266,6 +304,7 @@ mapfile -t kernels < <(table | while read -r name on _; do
 done | sort -ru)
 [ "${#kernels[@]}" -gt 0 ] || die "no such mutant; see --list"
 for on in "${kernels[@]}"; do
+	! nothing_missing "$on" || continue
 	build "$on"
 	[ -z "$only_build" ] || continue
 	if [ -n "$short" ]; then look_for_short "$on"; else look_for_none "$on"; fi

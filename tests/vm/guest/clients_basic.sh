@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 180
-# kernels: stock
+# kernels: stock rt
 # long: debug
 #
 # Programs that others wrote, on one device: ibv_devinfo, ibv_rc_pingpong, perftest with --odp.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 240
-# kernels: stock debug
+# kernels: stock debug rt
 # modes: preempt
 #
 # Events of the memory management under traffic, on one device.

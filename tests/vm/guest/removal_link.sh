@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 120
-# kernels: stock debug
+# kernels: stock debug rt
 #
 # rdma link del under traffic; then again with faults that nobody will ever answer.
 set -euo pipefail

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 90
-# kernels: stock debug 6.12 7.3
+# kernels: stock debug 6.12 7.3 rt
 # modes: preempt
 #
 # What a user would try first, with the programs of the distribution: a device on demand, and data that comes back

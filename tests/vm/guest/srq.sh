@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 60
-# kernels: stock
+# kernels: stock rt
 # long: debug
 #
 # Shared receive queues, on demand; completion queues of another size, send queues that are drained. Our own tests, then

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 60
-# kernels: stock
+# kernels: stock rt
 # long: debug
 #
 # The numbers that a region shows, step by step, are those that are written down.

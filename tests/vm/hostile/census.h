@@ -8,7 +8,7 @@
 void census_begin(const char *dev);
 /* Any number of times. */
 void census_end(const char *dev);
-/* From the first to the last of them; ends the program if there is no such counter. */
+/* From first to last; ends the program if there is no such counter. */
 uint64_t census_delta(const char *name);
 /* Those that moved, a line each. */
 void census_print(void);
