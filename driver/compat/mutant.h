@@ -40,6 +40,8 @@
 	  "a window of type 2 is for every queue pair of its domain")        \
 	M(WINDOW_STALE, window_stale,                                        \
 	  "a window that was invalidated still admits")                      \
+	M(WINDOW_NO_DRAIN, window_no_drain,                                  \
+	  "who ends a window's binding waits for no access by it")           \
 	M(NO_QKEY, no_qkey, "a datagram's Q_Key is not looked at")           \
 	M(MCAST_ANY_GROUP, mcast_any_group,                                  \
 	  "a datagram to a group goes to the members of some group")

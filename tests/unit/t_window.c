@@ -374,16 +374,66 @@ static void test_owner_gone(void **state)
 
 /* --- those who are at it ----------------------------------------- */
 
+struct revoker {
+	u32 key;
+	int err;
+	int done;
+};
+
+static void *run_revoker(void *arg)
+{
+	struct revoker *r = arg;
+
+	r->err = sodp_key_invalidate(the_bed->mem, 1, &us, r->key);
+	__atomic_store_n(&r->done, 1, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+/* It returns when the access has ended, and not before. */
+static void test_waits(void **state)
+{
+	struct revoker r = { .err = 1 };
+	struct sodp_remote remote;
+	struct sodp_window *w;
+	pthread_t thread;
+
+	setup(state, RW);
+	w = make(SODP_WINDOW_2);
+	assert_int_equal(bind(w, BASE, LEN, WIN_RW), 0);
+	r.key = sodp_window_key(w);
+	local_bh_disable();
+	assert_int_equal(get(&us, r.key, WIN_RW, BASE, 1, &remote),
+			 SODP_MEM_OK);
+	pthread_create(&thread, NULL, run_revoker, &r);
+	for (int i = 0; i < 100 && !__atomic_load_n(&r.done, __ATOMIC_SEQ_CST);
+	     i++)
+		usleep(1000);
+	assert_false(__atomic_load_n(&r.done, __ATOMIC_SEQ_CST));
+	sodp_remote_put(&remote);
+	local_bh_enable();
+	pthread_join(thread, NULL);
+	assert_int_equal(r.err, 0);
+	assert_int_equal(look_as(&us, r.key, WIN_RO, BASE, 1), SODP_MEM_ACCESS);
+	sodp_window_free(w);
+	teardown();
+}
+
 static u32 hot_key; /* what peers may use, 0: none */
 static u32 revoked; /* what nobody may */
 static int stop;
 static unsigned long admitted, refused;
 
+static bool seen(const unsigned long *count)
+{
+	return __atomic_load_n(count, __ATOMIC_RELAXED);
+}
+
+/* @arg: its own byte. */
 static void *peer(void *arg)
 {
+	u64 iova = BASE + (uintptr_t)arg;
 	struct sodp_remote remote;
 
-	(void)arg;
 	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {
 		u32 key = __atomic_load_n(&hot_key, __ATOMIC_SEQ_CST);
 		u8 byte = 0x77;
@@ -391,7 +441,7 @@ static void *peer(void *arg)
 
 		local_bh_disable();
 		rcu_read_lock();
-		if (get(&us, key, SODP_MEM_REMOTE_WRITE, BASE, 1, &remote) ==
+		if (get(&us, key, SODP_MEM_REMOTE_WRITE, iova, 1, &remote) ==
 		    SODP_MEM_OK) {
 			/* From here to the put nobody may call it revoked. */
 			if (__atomic_load_n(&revoked, __ATOMIC_SEQ_CST) == key)
@@ -423,9 +473,9 @@ static void test_threads(void **state)
 	assert_int_equal(resolve(region, BASE, 1, true), SODP_MEM_OK);
 	stop = 0;
 	for (int i = 0; i < 2; i++)
-		pthread_create(&threads[i], NULL, peer, NULL);
-	for (int i = 0; i < 3000 || !admitted || !refused; i++) {
-		assert_int_equal(bind(w, BASE, 1, WIN_RW), 0);
+		pthread_create(&threads[i], NULL, peer, (void *)(uintptr_t)i);
+	for (int i = 0; i < 3000 || !seen(&admitted) || !seen(&refused); i++) {
+		assert_int_equal(bind(w, BASE, 2, WIN_RW), 0);
 		key = sodp_window_key(w);
 		__atomic_store_n(&revoked, 0, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&hot_key, key, __ATOMIC_SEQ_CST);
@@ -472,6 +522,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_fault, bed_up, bed_down),
 		cmocka_unit_test_setup_teardown(test_owner_gone, bed_up,
 						bed_down),
+		cmocka_unit_test_setup_teardown(test_waits, bed_up, bed_down),
 		cmocka_unit_test_setup_teardown(test_threads, bed_up, bed_down),
 	};
 
