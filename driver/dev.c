@@ -56,6 +56,11 @@ struct sodp_dev *sodp_dev_by_addr(struct net *net, struct net_device *in,
 	return dev ?: sodp_dev_by_netdev(in);
 }
 
+struct sodp_dev *sodp_dev_by_ingress(struct net_device *in)
+{
+	return sodp_dev_by_netdev(in) ?: below(in);
+}
+
 /* ib_core calls it when the last user of the device is gone, or we on failure. */
 static void dealloc_driver(struct ib_device *ibdev)
 {
@@ -69,6 +74,7 @@ static void dealloc_driver(struct ib_device *ibdev)
 
 	if (dev->net)
 		sodp_sock_put(dev->net);
+	sodp_mcast_destroy(dev->mcast);
 	if (dev->mem)
 		sodp_mem_destroy(dev->mem);
 	free_percpu(dev->counters);
@@ -139,6 +145,9 @@ static int acquire(struct sodp_dev *dev)
 		return -ENOMEM;
 	dev->mem = sodp_mem_create(dev->counters);
 	if (!dev->mem)
+		return -ENOMEM;
+	dev->mcast = sodp_mcast_create();
+	if (!dev->mcast)
 		return -ENOMEM;
 	err = sodp_sock_get(dev_net(dev->ndev));
 	if (err)

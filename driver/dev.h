@@ -23,6 +23,9 @@ enum {
 	SODP_MAX_PD = 0x7ffc,
 	SODP_MAX_AH = 0x7ffc,
 	SODP_MAX_MR = 0x400000,
+	SODP_MAX_MW = 0x400000,
+	SODP_MAX_MCAST_GRP = 8192,
+	SODP_MAX_MCAST_QP_ATTACH = 56, /* to one group: each gets a copy */
 	SODP_MAX_RD_ATOMIC = 128, /* per QP, either side */
 	SODP_MAX_MSG = 1U << 31, /* bytes */
 	SODP_GID_TABLE = 1024,
@@ -30,6 +33,7 @@ enum {
 };
 
 struct in6_addr;
+struct sodp_mcast;
 
 struct sodp_dev {
 	struct ib_device ibdev; /* first */
@@ -43,7 +47,8 @@ struct sodp_dev {
 	bool odp_always; /* every user registration is on demand; sysfs.c */
 	unsigned int fault_hold_ms; /* sysfs.c */
 	struct sodp_qp_handle __rcu *gsi; /* queue pair 1; xport/qp.c */
-	atomic_t num_pd, num_ah, num_cq, num_srq, num_qp, num_mr;
+	atomic_t num_pd, num_ah, num_cq, num_srq, num_qp, num_mr, num_mw;
+	struct sodp_mcast *mcast; /* groups; net/mcast.c */
 };
 
 static inline struct sodp_dev *to_sodp_dev(struct ib_device *ibdev)
@@ -64,5 +69,8 @@ struct sodp_dev *sodp_dev_by_netdev(struct net_device *ndev);
  */
 struct sodp_dev *sodp_dev_by_addr(struct net *net, struct net_device *in,
 				  const struct in6_addr *daddr);
+
+/* Under RCU: the device that what comes in there is for, or NULL. */
+struct sodp_dev *sodp_dev_by_ingress(struct net_device *in);
 
 #endif

@@ -33,7 +33,18 @@
 	M(NO_PREEMPT_OFF, no_preempt_off, "transfers run preemptible")       \
 	M(NO_CPU_PATIENCE, no_cpu_patience,                                  \
 	  "a queue pair waits for its CPU, however long that is busy")       \
-	M(NEVER_YOUNG, never_young, "what the device used counts as idle")
+	M(NEVER_YOUNG, never_young, "what the device used counts as idle")   \
+	M(WINDOW_LONGER, window_longer,                                      \
+	  "a window reaches to the end of its region")                       \
+	M(WINDOW_ANY_USER, window_any_user,                                  \
+	  "a window of type 2 is for every queue pair of its domain")        \
+	M(WINDOW_STALE, window_stale,                                        \
+	  "a window that was invalidated still admits")                      \
+	M(WINDOW_NO_DRAIN, window_no_drain,                                  \
+	  "who ends a window's binding waits for no access by it")           \
+	M(NO_QKEY, no_qkey, "a datagram's Q_Key is not looked at")           \
+	M(MCAST_ANY_GROUP, mcast_any_group,                                  \
+	  "a datagram to a group goes to the members of some group")
 
 enum sodp_mutant {
 	SODP_MUTANT_NONE,

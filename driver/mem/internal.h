@@ -161,6 +161,9 @@ struct sodp_mem {
 	refcount_t refs;
 	struct xarray keys; /* key >> 8 -> region */
 	u32 next_index;
+	struct xarray windows; /* key >> 8 -> window, above those of regions */
+	u32 next_window;
+	spinlock_t window_lock; /* bh; the lists of all window users */
 	atomic_t variant; /* low byte of the next key */
 	struct sodp_counters __percpu *counters; /* NULL once destroyed */
 	struct mmu_notifier_ops ops; /* its address finds our notifiers */
@@ -210,6 +213,7 @@ struct sodp_region {
 	spinlock_t own_lock; /* table.lock of a region without an smm */
 	struct sodp_mem *mem;
 	struct sodp_mm *smm; /* on demand only */
+	atomic_t windows; /* bound to it; -1: none ever more */
 	struct mm_struct *pin_mm; /* pinned only: whose pinned_vm was charged */
 	struct interval_tree_node node; /* in smm->regions until freed */
 	atomic64_t faults;
@@ -231,6 +235,10 @@ struct sodp_region {
 	atomic64_t protected; /* pages that fork made read-only */
 	struct rcu_work free_work;
 };
+
+/* Indices of keys: to here regions' (0 is none), from there on windows'. */
+#define SODP_MAX_REGION_INDEX (0xffffff / 2)
+#define SODP_MAX_INDEX	      0xffffff
 
 extern struct workqueue_struct *sodp_mem_wq;
 
@@ -310,6 +318,11 @@ bool sodp_is_hugetlb(unsigned long start);
 int sodp_fast_init(struct sodp_region *region);
 void sodp_fast_take_down(struct sodp_region *region);
 void sodp_fast_free(struct sodp_region *region);
+
+/* --- window.c ---------------------------------------------------- */
+
+void sodp_windows_init(struct sodp_mem *mem);
+void sodp_windows_exit(struct sodp_mem *mem);
 
 /* --- pin.c ------------------------------------------------------- */
 

@@ -19,6 +19,7 @@ struct sodp_fault;
 struct sodp_mem; /* the memory side of one device */
 struct sodp_mem_ctx; /* of one user context: keeps the notifier of its mm */
 struct sodp_region;
+struct sodp_window;
 
 /* What an access ended in. Not errno, so that neither can be mistaken. */
 enum sodp_mem_result {
@@ -36,6 +37,7 @@ enum sodp_mem_right {
 	SODP_MEM_REMOTE_READ = 1 << 1,
 	SODP_MEM_REMOTE_WRITE = 1 << 2,
 	SODP_MEM_REMOTE_ATOMIC = 1 << 3,
+	SODP_MEM_BIND = 1 << 4, /* windows may be bound to it */
 };
 
 enum sodp_mem_kind {
@@ -134,6 +136,11 @@ int sodp_fast_register(struct sodp_mem *mem, u32 domain,
 int sodp_fast_invalidate(struct sodp_mem *mem, u32 domain, u32 key);
 
 /*
+ * Before it is deregistered: no window will be bound to it any more. False:
+ * one is, and everything stays as it was.
+ */
+bool sodp_region_retire(struct sodp_region *region);
+/*
  * Deregister: after it returns the key is refused, no transfer is in flight
  * in the region and none will start. Never waits for a fault.
  */
@@ -160,6 +167,56 @@ struct sodp_region_stats {
 
 void sodp_region_read_stats(struct sodp_region *region,
 			    struct sodp_region_stats *stats);
+
+/* --- windows: a part of a region by a key of its own ------------- */
+
+enum sodp_window_type {
+	SODP_WINDOW_1, /* for the whole domain; a new binding ends the old one */
+	SODP_WINDOW_2, /* for who bound it; ends by invalidation */
+};
+
+/* Who binds windows of type 2 and reaches memory by them: a queue pair. */
+struct sodp_window_user {
+	struct list_head windows; /* window.c */
+};
+
+struct sodp_window_bind {
+	u32 key; /* the window's, as it is */
+	u32 new_key; /* its low byte is that of the next */
+	u32 region_key;
+	u64 iova;
+	u64 length; /* 0, of type 1: ends the binding that there is */
+	u32 rights; /* enum sodp_mem_right */
+	bool zero_based; /* type 2: its first byte is at address 0 */
+};
+
+/* Process context. -ENOMEM, -ENOSPC (keys used up). */
+struct sodp_window *sodp_window_alloc(struct sodp_mem *mem, u32 domain,
+				      enum sodp_window_type type);
+/* Ends its binding, as invalidation does. */
+void sodp_window_free(struct sodp_window *window);
+/* Each binding changes its low byte. */
+u32 sodp_window_key(const struct sodp_window *window);
+
+void sodp_window_user_init(struct sodp_window_user *user);
+/* Ends what it has bound; it binds no more. Process context. */
+void sodp_window_user_end(struct sodp_mem *mem, struct sodp_window_user *user);
+
+/*
+ * Up to softirq. -EINVAL: no such window or region in the domain, of a type or
+ * in a state that does not allow it, beyond the region, or more rights than it
+ * can give.
+ */
+int sodp_window_bind(struct sodp_mem *mem, u32 domain,
+		     struct sodp_window_user *user,
+		     const struct sodp_window_bind *bind);
+/*
+ * By the key of a window of type 2 or of a fast registration: after it returns
+ * @key is refused, no transfer is in flight by it and none will start. -EINVAL:
+ * no such key in the domain, or another user's. Up to softirq.
+ */
+int sodp_key_invalidate(struct sodp_mem *mem, u32 domain,
+			const struct sodp_window_user *user, u32 key);
 
 /* --- a look from outside: process context ------------------------ */
 
@@ -192,10 +249,39 @@ u64 sodp_region_summary(struct sodp_region *region, u32 *resident, u32 buckets);
 enum sodp_mem_result sodp_region_get(struct sodp_mem *mem, u32 key, u32 domain,
 				     u32 need, u64 iova, u64 length,
 				     struct sodp_region **region);
+/* Not yet deregistered, and neither has the owner's mm ended. */
+bool sodp_region_alive(const struct sodp_region *region);
 void sodp_region_put(struct sodp_region *region);
 void sodp_region_hold(struct sodp_region *region);
 /* Under RCU, of a region that may be on its way out. */
 bool sodp_region_try_hold(struct sodp_region *region);
+
+/* What a peer asks for, by a key of a region or of a window. */
+struct sodp_access {
+	u32 key;
+	u32 domain;
+	u32 need; /* a mask of enum sodp_mem_right */
+	const struct sodp_window_user *user; /* by whom it comes */
+	u64 iova;
+	u64 length;
+};
+
+struct sodp_remote {
+	struct sodp_region *region; /* with a reference */
+	struct sodp_window *window; /* or NULL; an invalidation waits for us */
+	u64 iova; /* in the region */
+};
+
+/*
+ * As sodp_region_get(), for peers. What it gave is kept for one packet at most,
+ * with softirqs off all the time: end it by one of the other two.
+ */
+enum sodp_mem_result sodp_remote_get(struct sodp_mem *mem,
+				     const struct sodp_access *access,
+				     struct sodp_remote *remote);
+void sodp_remote_put(struct sodp_remote *remote);
+/* The region alone, for a fault in it; the caller has its reference. */
+struct sodp_region *sodp_remote_keep_region(struct sodp_remote *remote);
 
 /*
  * Copy between a buffer and a region, page by page. *done is advanced by the

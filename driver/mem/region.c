@@ -15,8 +15,6 @@
  */
 #include "internal.h"
 
-#define MAX_INDEX (0xffffff / 2)
-
 struct workqueue_struct *sodp_mem_wq;
 static struct kmem_cache *region_cache;
 
@@ -45,6 +43,7 @@ struct sodp_mem *sodp_mem_create(struct sodp_counters __percpu *counters)
 	xa_init_flags(&mem->keys, XA_FLAGS_ALLOC1);
 	atomic_set(&mem->variant, (int)get_random_u32());
 	mem->counters = counters;
+	sodp_windows_init(mem);
 	sodp_fence_init_ops(&mem->ops);
 	return mem;
 }
@@ -55,6 +54,7 @@ void sodp_mem_put(struct sodp_mem *mem)
 		return;
 	WARN_ON_ONCE(!xa_empty(&mem->keys));
 	xa_destroy(&mem->keys);
+	sodp_windows_exit(mem);
 	/* The notifier core may still look at ops after free_notifier(). */
 	kfree_rcu(mem, rcu);
 }
@@ -157,7 +157,8 @@ static int assign_key(struct sodp_region *region)
 	 * Reserve, make the key, then publish: a lookup that finds the region
 	 * finds it complete.
 	 */
-	err = xa_alloc_cyclic(&mem->keys, &index, NULL, XA_LIMIT(1, MAX_INDEX),
+	err = xa_alloc_cyclic(&mem->keys, &index, NULL,
+			      XA_LIMIT(1, SODP_MAX_REGION_INDEX),
 			      &mem->next_index, GFP_KERNEL);
 	if (err < 0)
 		return err == -EBUSY ? -ENOSPC : err;
@@ -219,6 +220,12 @@ static struct sodp_region *find(struct sodp_mem *mem, u32 key)
 	return NULL;
 }
 
+bool sodp_region_alive(const struct sodp_region *region)
+{
+	return !READ_ONCE(region->dead) &&
+	       !(region->smm && READ_ONCE(region->smm->dead));
+}
+
 enum sodp_mem_result sodp_region_get(struct sodp_mem *mem, u32 key, u32 domain,
 				     u32 need, u64 iova, u64 length,
 				     struct sodp_region **region)
@@ -232,7 +239,7 @@ enum sodp_mem_result sodp_region_get(struct sodp_mem *mem, u32 key, u32 domain,
 		result = SODP_MEM_ACCESS;
 	else if (length && !sodp_region_inside(r, iova, length))
 		result = SODP_MEM_BOUNDS;
-	else if (READ_ONCE(r->dead) || (r->smm && READ_ONCE(r->smm->dead)))
+	else if (!sodp_region_alive(r))
 		result = SODP_MEM_GONE;
 	if (result != SODP_MEM_OK) {
 		sodp_region_put(r);
@@ -412,6 +419,12 @@ struct sodp_region *sodp_region_alloc_fast(struct sodp_mem *mem, u32 domain,
 	if (!max_pages)
 		return ERR_PTR(-EINVAL);
 	return do_register(mem, NULL, &attr);
+}
+
+bool sodp_region_retire(struct sodp_region *region)
+{
+	/* Against window.c: take_region(). */
+	return atomic_cmpxchg(&region->windows, 0, -1) == 0;
 }
 
 /* From here on no install; see populate.c: install_pages(). */

@@ -143,7 +143,8 @@ struct dst_entry *sodp_flow_route(struct sodp_dev *dev, struct sodp_flow *flow)
 	if (dst)
 		return dst;
 	dst = flow->ipv4 ? find_ipv4(dev, flow) : find_ipv6(dev, flow);
-	if (IS_ERR(dst))
+	/* Whether we hear ourselves in a group is in its route: not kept. */
+	if (IS_ERR(dst) || sodp_addr_is_group(&flow->daddr))
 		return dst;
 	dst_hold(dst);
 	put_cached(flow, dst);

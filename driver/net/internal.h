@@ -13,6 +13,9 @@
 struct net_device *sodp_addr_owner(struct net *net,
 				   const struct in6_addr *addr);
 
+/* rx.c: leave behind what the stack attached and what is only good under RCU. */
+void sodp_rx_detach(struct sk_buff *skb);
+
 /* netdev.c: the netdevice notifier */
 int sodp_netdev_init(void);
 void sodp_netdev_exit(void);

@@ -7,6 +7,7 @@
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <net/dst.h>
+#include <net/ipv6.h>
 #include <rdma/ib_verbs.h>
 
 #include "wire/pkt.h"
@@ -65,6 +66,14 @@ static inline const struct in6_addr *sodp_gid_addr(const union ib_gid *gid)
 	return (const struct in6_addr *)gid->raw;
 }
 
+/* 224.0.0.0/4, mapped into IPv6, or ff00::/8 */
+static inline bool sodp_addr_is_group(const struct in6_addr *addr)
+{
+	if (ipv6_addr_v4mapped(addr))
+		return ipv4_is_multicast(addr->s6_addr32[3]);
+	return ipv6_addr_is_multicast(addr);
+}
+
 /* A route with a reference, or an ERR_PTR. */
 struct dst_entry *sodp_flow_route(struct sodp_dev *dev, struct sodp_flow *flow);
 
@@ -109,6 +118,30 @@ void sodp_rx_grh(const struct sk_buff *skb, u8 grh[SODP_GRH_LEN]);
 
 /* UDP encap_rcv hook: 0, always consumes. */
 int sodp_rx(struct sock *sk, struct sk_buff *skb);
+
+/* --- mcast.c: multicast groups of a device -----------------------------------
+ */
+
+struct sodp_mcast *sodp_mcast_create(void);
+/* NULL is fine; all have been detached. */
+void sodp_mcast_destroy(struct sodp_mcast *mcast);
+
+/*
+ * Process context. Attach: -ENOMEM: no memory, or as many groups or members as
+ * there may be; -ENODEV: the interface cannot join. Detach, once for each
+ * attach: -EINVAL: it is not in that group.
+ */
+int sodp_mcast_attach(struct sodp_dev *dev, const struct in6_addr *group,
+		      u32 qpn);
+int sodp_mcast_detach(struct sodp_dev *dev, const struct in6_addr *group,
+		      u32 qpn);
+
+/*
+ * A checked packet to a group: a copy to each member. False: nobody of this
+ * device is one. Consumes nothing. softirq, under RCU.
+ */
+bool sodp_mcast_rx(struct sodp_dev *dev, const struct in6_addr *group,
+		   const struct sk_buff *skb);
 
 /* --- netdev.c --------------------------------------------------------------- */
 

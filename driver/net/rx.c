@@ -125,9 +125,14 @@ static enum sodp_counter check_qp(const struct sodp_qp *qp,
 	default:
 		break;
 	}
-	/* Anybody may send a datagram; the responder asks for its Q_Key. */
+	/*
+	 * Anybody may send a datagram; the responder asks for its Q_Key. One to
+	 * a group names no queue pair.
+	 */
 	if (sodp_qp_is_ud(qp))
-		return net_eq(qp->dev->net, net) ? PASS : SODP_CNT_DROP_ADDRESS;
+		return net_eq(qp->dev->net, net) && !sodp_addr_is_group(daddr) ?
+			       PASS :
+			       SODP_CNT_DROP_ADDRESS;
 	if (qp->flow.net != net || !ipv6_addr_equal(&qp->flow.daddr, saddr) ||
 	    !ipv6_addr_equal(&qp->flow.saddr, daddr))
 		return SODP_CNT_DROP_ADDRESS;
@@ -168,12 +173,43 @@ static struct sodp_qp *find_qp(u32 qpn, struct net *net, struct net_device *in,
 	return dev ? sodp_qp_get_gsi(dev) : NULL;
 }
 
-/* Leave behind what the stack attached and what is only good under RCU. */
-static void detach(struct sk_buff *skb)
+void sodp_rx_detach(struct sk_buff *skb)
 {
 	skb_scrub_packet(skb, false);
 	skb_orphan(skb);
 	skb->dev = NULL;
+}
+
+/* Two bits of the type of service, or traffic class: congestion experienced. */
+static bool is_marked(const struct sk_buff *skb)
+{
+	const u8 *ip = skb_network_header(skb);
+
+	return ((is_ipv4(skb) ? ip[1] : ip[1] >> 4) & 3) == 3;
+}
+
+static void received(const struct sodp_dev *dev, const struct sk_buff *skb)
+{
+	sodp_count(dev->counters, SODP_CNT_RX_PACKETS);
+	if (is_marked(skb))
+		sodp_count(dev->counters, SODP_CNT_RX_ECN);
+}
+
+/* A datagram to a group of the device on the interface that it came in by. */
+static enum sodp_counter to_group(struct net *net, struct sk_buff *skb,
+				  const struct in6_addr *daddr)
+{
+	struct sodp_dev *dev = sodp_dev_by_ingress(skb->dev);
+
+	if (!dev || !net_eq(dev->net, net))
+		return SODP_CNT_DROP_QPN;
+	if ((sodp_rx_pkt(skb)->opcode & SODP_SERVICE_MASK) != SODP_SERVICE_UD)
+		return SODP_CNT_DROP_OPCODE;
+	if (!sodp_mcast_rx(dev, daddr, skb))
+		return SODP_CNT_DROP_QPN;
+	received(dev, skb);
+	consume_skb(skb);
+	return PASS;
 }
 
 int sodp_rx(struct sock *sk, struct sk_buff *skb)
@@ -195,6 +231,12 @@ int sodp_rx(struct sock *sk, struct sk_buff *skb)
 	drop = check_packet(skb);
 	if (drop != PASS)
 		goto drop;
+	if (sodp_rx_pkt(skb)->qpn == SODP_MCAST_QPN) {
+		drop = to_group(net, skb, &daddr);
+		if (drop == PASS)
+			return 0;
+		goto drop;
+	}
 	qp = find_qp(sodp_rx_pkt(skb)->qpn, net, skb->dev, &daddr);
 	if (!qp) {
 		drop = SODP_CNT_DROP_QPN;
@@ -204,8 +246,8 @@ int sodp_rx(struct sock *sk, struct sk_buff *skb)
 	if (drop != PASS)
 		goto drop;
 
-	sodp_count(qp->dev->counters, SODP_CNT_RX_PACKETS);
-	detach(skb);
+	received(qp->dev, skb);
+	sodp_rx_detach(skb);
 	sodp_xport_rx(qp, skb);
 	sodp_qp_put(qp);
 	return 0;

@@ -53,6 +53,7 @@
 	C(REQ_REREADS, "req_rereads") /* READ re-requested after a park */     \
 	/* responder */                                                        \
 	C(RX_PACKETS, "rcvd_pkts")                                             \
+	C(RX_ECN, "np_ecn_marked_roce_packets") /* of these: CE */             \
 	C(TX_RNR, "sent_rnr_err") /* RNR NAKs sent, any cause */               \
 	C(TX_RNR_FAULT, "sent_rnr_fault") /* of these: for a slow fault */     \
 	C(RESP_PARKS, "resp_parks") /* responder waits for a fault */          \

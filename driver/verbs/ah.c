@@ -115,7 +115,7 @@ int sodp_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init,
 	unsigned long irq;
 	int err;
 
-	err = sodp_check_address(init->ah_attr);
+	err = sodp_check_address(init->ah_attr, true);
 	if (err)
 		return err;
 	if (udata && (udata->inlen || udata->outlen < sizeof(resp)))

@@ -10,7 +10,8 @@
 enum {
 	KNOWN_ACCESS = IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE |
 		       IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC |
-		       IB_ACCESS_ON_DEMAND | IB_ACCESS_HUGETLB,
+		       IB_ACCESS_ON_DEMAND | IB_ACCESS_HUGETLB |
+		       IB_ACCESS_MW_BIND,
 	NEED_LOCAL_WRITE = IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC,
 };
 
@@ -26,6 +27,8 @@ u32 sodp_mr_rights(int access)
 		rights |= SODP_MEM_REMOTE_WRITE;
 	if (access & IB_ACCESS_REMOTE_ATOMIC)
 		rights |= SODP_MEM_REMOTE_ATOMIC;
+	if (access & IB_ACCESS_MW_BIND)
+		rights |= SODP_MEM_BIND;
 	return rights;
 }
 
@@ -154,6 +157,10 @@ struct ib_mr *sodp_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 	new = register_region(new_pd, start, length, iova, access, udata);
 	if (IS_ERR(new))
 		return ERR_CAST(new);
+	if (!sodp_region_retire(old)) {
+		sodp_region_deregister(new);
+		return ERR_PTR(-EBUSY); /* windows: IBTA 10.6.7.2.6 */
+	}
 	mr->access = access;
 	mr->start = start;
 	sodp_mr_set_region(mr, new);
@@ -164,8 +171,15 @@ struct ib_mr *sodp_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 int sodp_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 {
 	struct sodp_mr *mr = to_sodp_mr(ibmr);
+	struct sodp_region *region = sodp_mr_region(mr);
 
-	sodp_region_deregister(sodp_mr_region(mr));
+	/*
+	 * IBTA 10.6.7.2.6. At the end of a process ib_core comes again when
+	 * the windows are gone.
+	 */
+	if (!sodp_region_retire(region))
+		return -EBUSY;
+	sodp_region_deregister(region);
 	atomic_dec(&to_sodp_dev(ibmr->device)->num_mr);
 	kfree(mr);
 	return 0;

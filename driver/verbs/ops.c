@@ -50,6 +50,9 @@ const struct ib_device_ops sodp_dev_ops = {
 	.fill_res_mr_entry = sodp_fill_res_mr_entry,
 	.fill_res_mr_entry_raw = sodp_fill_res_mr_entry_raw,
 
+	.alloc_mw = sodp_alloc_mw,
+	.dealloc_mw = sodp_dealloc_mw,
+
 	.create_cq = sodp_create_cq,
 	.destroy_cq = sodp_destroy_cq,
 	.SODP_RESIZE_CQ_OP = sodp_resize_cq,
@@ -68,6 +71,8 @@ const struct ib_device_ops sodp_dev_ops = {
 	.destroy_qp = sodp_destroy_qp,
 	.post_send = sodp_post_send,
 	.post_recv = sodp_post_recv,
+	.attach_mcast = sodp_attach_mcast,
+	.detach_mcast = sodp_detach_mcast,
 
 	.alloc_hw_port_stats = sodp_alloc_hw_port_stats,
 	.get_hw_stats = sodp_get_hw_stats,
@@ -75,6 +80,7 @@ const struct ib_device_ops sodp_dev_ops = {
 	INIT_RDMA_OBJ_SIZE(ib_ucontext, sodp_uctx, ibuc),
 	INIT_RDMA_OBJ_SIZE(ib_pd, sodp_pd, ibpd),
 	INIT_RDMA_OBJ_SIZE(ib_ah, sodp_ah, ibah),
+	INIT_RDMA_OBJ_SIZE(ib_mw, sodp_mw, ibmw),
 	INIT_RDMA_OBJ_SIZE(ib_cq, sodp_cq, ibcq),
 	INIT_RDMA_OBJ_SIZE(ib_srq, sodp_srq, ibsrq),
 	INIT_RDMA_OBJ_SIZE(ib_qp, sodp_qp, ibqp),

@@ -63,6 +63,19 @@ int sodp_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	return 0;
 }
 
+/* ib_core has checked: a queue pair for datagrams, the address of a group. */
+int sodp_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
+{
+	return sodp_mcast_attach(to_sodp_dev(ibqp->device), sodp_gid_addr(gid),
+				 ibqp->qp_num);
+}
+
+int sodp_detach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
+{
+	return sodp_mcast_detach(to_sodp_dev(ibqp->device), sodp_gid_addr(gid),
+				 ibqp->qp_num);
+}
+
 /* The provider has put work into the ring and says so. */
 static int doorbell(struct sodp_qp *qp)
 {

@@ -30,6 +30,7 @@ int sodp_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 		.max_srq_wr = SODP_MAX_SRQ_WR,
 		.max_srq_sge = SODP_MAX_SGE,
 		.max_mr = SODP_MAX_MR,
+		.max_mw = SODP_MAX_MW,
 		.max_pd = SODP_MAX_PD,
 		.max_qp_rd_atom = SODP_MAX_RD_ATOMIC,
 		.max_qp_init_rd_atom = SODP_MAX_RD_ATOMIC,
@@ -37,6 +38,10 @@ int sodp_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 		/* by the CPU's own instructions on the page */
 		.atomic_cap = IB_ATOMIC_GLOB,
 		.max_ah = SODP_MAX_AH,
+		.max_mcast_grp = SODP_MAX_MCAST_GRP,
+		.max_mcast_qp_attach = SODP_MAX_MCAST_QP_ATTACH,
+		.max_total_mcast_qp_attach =
+			SODP_MAX_MCAST_GRP * SODP_MAX_MCAST_QP_ATTACH,
 		.max_pkeys = 1,
 		.local_ca_ack_delay = 15,
 		.device_cap_flags = IB_DEVICE_RC_RNR_NAK_GEN |
@@ -44,7 +49,9 @@ int sodp_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 				    IB_DEVICE_SYS_IMAGE_GUID |
 				    IB_DEVICE_SRQ_RESIZE |
 				    IB_DEVICE_CURR_QP_STATE_MOD |
-				    IB_DEVICE_MEM_MGT_EXTENSIONS,
+				    IB_DEVICE_MEM_MGT_EXTENSIONS |
+				    IB_DEVICE_MEM_WINDOW |
+				    IB_DEVICE_MEM_WINDOW_TYPE_2B,
 		.max_fast_reg_page_list_len = SODP_FAST_PAGES,
 		.kernel_cap_flags = IBK_ON_DEMAND_PAGING |
 				    IBK_ALLOW_USER_UNREG,

@@ -30,6 +30,11 @@ struct sodp_mr {
 	int access;
 };
 
+struct sodp_mw {
+	struct ib_mw ibmw; /* first */
+	struct sodp_window *window;
+};
+
 /* An address by number: ah.c. */
 struct sodp_dest {
 	refcount_t refs; /* of the handle and of who sends there */
@@ -87,6 +92,11 @@ static inline struct sodp_pd *to_sodp_pd(struct ib_pd *pd)
 static inline struct sodp_mr *to_sodp_mr(struct ib_mr *mr)
 {
 	return container_of(mr, struct sodp_mr, ibmr);
+}
+
+static inline struct sodp_mw *to_sodp_mw(struct ib_mw *mw)
+{
+	return container_of(mw, struct sodp_mw, ibmw);
 }
 
 static inline struct sodp_ah *to_sodp_ah(struct ib_ah *ah)
@@ -178,6 +188,10 @@ struct sodp_region *sodp_mr_region(struct sodp_mr *mr);
 /* Any time that the MR is there: with a reference, or NULL. */
 struct sodp_region *sodp_mr_hold_region(struct sodp_mr *mr);
 
+/* mw.c */
+int sodp_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata);
+int sodp_dealloc_mw(struct ib_mw *ibmw);
+
 /* ah.c */
 int sodp_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init,
 		   struct ib_udata *udata);
@@ -214,6 +228,8 @@ int sodp_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 int sodp_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 		  struct ib_qp_init_attr *init);
 int sodp_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata);
+int sodp_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid);
+int sodp_detach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid);
 int sodp_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 		   const struct ib_send_wr **bad);
 int sodp_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,

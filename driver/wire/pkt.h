@@ -20,6 +20,7 @@
 #define SODP_QPN_MASK	  0xffffffU
 #define SODP_DEFAULT_PKEY 0xffff
 #define SODP_GSI_QPN	  1 /* management datagrams */
+#define SODP_MCAST_QPN	  0xffffffU /* the members of a group */
 
 /* AETH syndrome (IBTA 9.7.5.2): kind in bits 6:5, value in bits 4:0 */
 #define SODP_AETH_KIND(s)	   ((s)&0x60)

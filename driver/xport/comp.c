@@ -25,6 +25,8 @@ static enum ib_wc_opcode wc_opcode(const struct sodp_send_wqe *wqe)
 		return IB_WC_FETCH_ADD;
 	case IB_WR_LOCAL_INV:
 		return IB_WC_LOCAL_INV;
+	case IB_WR_BIND_MW:
+		return IB_WC_BIND_MW;
 	case IB_WR_REG_MR:
 		return IB_WC_REG_MR;
 	default:

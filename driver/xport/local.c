@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Work requests that no packet is sent for: fast registration and local
- * invalidate. They have their place in the order of the send queue.
+ * Work requests that no packet is sent for: fast registration, binding a window,
+ * local invalidate. They have their place in the order of the send queue.
  *
  * To go-back-N such a request has no PSNs: its first is that of the next packet
  * and its last the one before. So it is complete when all before it is
@@ -20,10 +20,18 @@ static bool may_invalidate(const struct sodp_req *req)
 
 static int carry_out(struct sodp_qp *qp, const struct sodp_send_wqe *wqe)
 {
-	if (wqe->opcode == IB_WR_LOCAL_INV)
-		return sodp_fast_invalidate(qp->dev->mem, qp->domain,
-					    wqe->inv_rkey);
-	return sodp_fast_register(qp->dev->mem, qp->domain, &wqe->reg);
+	struct sodp_mem *mem = qp->dev->mem;
+
+	switch (wqe->opcode) {
+	case IB_WR_LOCAL_INV:
+		return sodp_key_invalidate(mem, qp->domain, &qp->windows,
+					   wqe->inv_rkey);
+	case IB_WR_BIND_MW:
+		return sodp_window_bind(mem, qp->domain, &qp->windows,
+					&wqe->bind);
+	default:
+		return sodp_fast_register(mem, qp->domain, &wqe->reg);
+	}
 }
 
 bool sodp_req_local(struct sodp_qp *qp, struct sodp_send_wqe *wqe)
@@ -41,7 +49,9 @@ bool sodp_req_local(struct sodp_qp *qp, struct sodp_send_wqe *wqe)
 		return false;
 	}
 	if (err) {
-		wqe->status = IB_WC_LOC_QP_OP_ERR;
+		wqe->status = wqe->opcode == IB_WR_BIND_MW ?
+				      IB_WC_MW_BIND_ERR :
+				      IB_WC_LOC_QP_OP_ERR;
 		return false;
 	}
 	if (!wqe->has_psn) {

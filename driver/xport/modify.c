@@ -16,7 +16,7 @@ enum {
 };
 
 /* Both ends RoCEv2, and of one kind of address. */
-int sodp_check_address(const struct rdma_ah_attr *ah)
+int sodp_check_address(const struct rdma_ah_attr *ah, bool group)
 {
 	const struct ib_global_route *grh = &ah->grh;
 
@@ -29,8 +29,8 @@ int sodp_check_address(const struct rdma_ah_attr *ah)
 	if (ipv6_addr_v4mapped(sodp_gid_addr(&grh->sgid_attr->gid)) !=
 	    ipv6_addr_v4mapped(sodp_gid_addr(&grh->dgid)))
 		return -EINVAL;
-	if (ipv6_addr_is_multicast(sodp_gid_addr(&grh->dgid)) ||
-	    ipv6_addr_any(sodp_gid_addr(&grh->dgid)))
+	if (ipv6_addr_any(sodp_gid_addr(&grh->dgid)) ||
+	    (!group && sodp_addr_is_group(sodp_gid_addr(&grh->dgid))))
 		return -EINVAL;
 	return 0;
 }
@@ -53,7 +53,7 @@ static int check_path(const struct sodp_qp *qp, const struct ib_qp_attr *attr,
 		return -EINVAL;
 	if ((mask & IB_QP_DEST_QPN) && attr->dest_qp_num > SODP_QPN_MASK)
 		return -EINVAL;
-	return mask & IB_QP_AV ? sodp_check_address(&attr->ah_attr) : 0;
+	return mask & IB_QP_AV ? sodp_check_address(&attr->ah_attr, false) : 0;
 }
 
 static int check_limits(const struct ib_qp_attr *attr, int mask)

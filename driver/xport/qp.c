@@ -90,7 +90,7 @@ static int alloc_qpn(struct sodp_qp *qp)
 		qp->qpn = SODP_GSI_QPN;
 	else
 		err = xa_alloc_cyclic(&table, &qp->qpn, NULL,
-				      XA_LIMIT(FIRST_QPN, SODP_QPN_MASK),
+				      XA_LIMIT(FIRST_QPN, SODP_MCAST_QPN - 1),
 				      &next_qpn, GFP_KERNEL_ACCOUNT);
 	if (err < 0) {
 		kfree(handle);
@@ -235,6 +235,7 @@ static void init_fields(struct sodp_qp *qp, const struct ib_qp_init_attr *init,
 	spin_lock_init(&qp->rq_lock);
 	init_completion(&qp->released);
 	sodp_flow_init(&qp->flow);
+	sodp_window_user_init(&qp->windows);
 }
 
 int sodp_qp_create(struct sodp_qp *qp, struct ib_qp_init_attr *init,
@@ -288,6 +289,7 @@ void sodp_qp_destroy(struct sodp_qp *qp)
 	sodp_side_stop(&qp->resp.side);
 	sodp_req_destroy(qp);
 	sodp_resp_destroy(qp);
+	sodp_window_user_end(qp->dev->mem, &qp->windows);
 	sodp_flow_destroy(&qp->flow);
 	sodp_ring_destroy(&qp->req.ring);
 	sodp_ring_destroy(&qp->resp.ring);

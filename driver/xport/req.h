@@ -52,7 +52,8 @@ static inline bool sodp_wqe_needs_response(const struct sodp_send_wqe *wqe)
 /* Keys alone: no packet, no PSN. */
 static inline bool sodp_wqe_is_local(const struct sodp_send_wqe *wqe)
 {
-	return wqe->opcode == IB_WR_LOCAL_INV || wqe->opcode == IB_WR_REG_MR;
+	return wqe->opcode == IB_WR_LOCAL_INV || wqe->opcode == IB_WR_REG_MR ||
+	       wqe->opcode == IB_WR_BIND_MW;
 }
 
 static inline bool sodp_req_parked(const struct sodp_req *req)

@@ -119,13 +119,30 @@ enum sodp_verdict sodp_resp_send(struct sodp_qp *qp, const struct sk_buff *skb)
 	}
 	/* Before the receiver is told, who may trust that the key is gone. */
 	if (flags & SODP_HAS_IETH &&
-	    sodp_fast_invalidate(qp->dev->mem, qp->domain, pkt->inv_rkey))
+	    sodp_key_invalidate(qp->dev->mem, qp->domain, &qp->windows,
+				pkt->inv_rkey))
 		return sodp_resp_denied(qp, pkt->psn);
 	resp->received += pkt->payload_len;
 	sodp_resp_accept(qp, pkt, 1);
 	if (flags & SODP_IS_LAST)
 		return tell_receiver(qp, pkt, IB_WC_RECV, resp->received);
 	return SODP_NEXT;
+}
+
+enum sodp_mem_result sodp_resp_reach(const struct sodp_qp *qp, u32 rkey,
+				     u32 need, u64 va, u64 len,
+				     struct sodp_remote *remote)
+{
+	const struct sodp_access access = {
+		.key = rkey,
+		.domain = qp->domain,
+		.need = need,
+		.user = &qp->windows,
+		.iova = va,
+		.length = len,
+	};
+
+	return sodp_remote_get(qp->dev->mem, &access, remote);
 }
 
 /* All that is left of the message must be the peer's to write. */
@@ -136,26 +153,25 @@ static enum sodp_mem_result write_bytes(struct sodp_qp *qp,
 {
 	struct sodp_resp *resp = &qp->resp;
 	enum sodp_mem_result result;
-	struct sodp_region *region;
+	struct sodp_remote remote;
 	size_t done = 0;
 
 	if (!resp->resid)
 		return SODP_MEM_OK; /* an empty one needs no key */
-	result = sodp_region_get(qp->dev->mem, resp->rkey, qp->domain,
-				 SODP_MEM_REMOTE_WRITE, resp->va, resp->resid,
-				 &region);
+	result = sodp_resp_reach(qp, resp->rkey, SODP_MEM_REMOTE_WRITE,
+				 resp->va, resp->resid, &remote);
 	if (result != SODP_MEM_OK)
 		return result;
-	result = sodp_mem_copy_in(region, resp->va + resp->pkt_done,
+	result = sodp_mem_copy_in(remote.region, remote.iova + resp->pkt_done,
 				  skb->data + pkt->hdr_len + resp->pkt_done,
 				  pkt->payload_len - resp->pkt_done, &done);
 	resp->pkt_done += done;
 	if (result != SODP_MEM_FAULT) {
-		sodp_region_put(region);
+		sodp_remote_put(&remote);
 		return result;
 	}
-	miss->region = region;
-	miss->iova = resp->va + resp->pkt_done;
+	miss->region = sodp_remote_keep_region(&remote);
+	miss->iova = remote.iova + resp->pkt_done;
 	miss->length = resp->resid - resp->pkt_done;
 	miss->write = true;
 	return result;
@@ -224,21 +240,20 @@ static enum sodp_mem_result do_atomic(struct sodp_qp *qp,
 					     SODP_MEM_CMP_SWAP :
 					     SODP_MEM_FETCH_ADD;
 	enum sodp_mem_result result;
-	struct sodp_region *region;
+	struct sodp_remote remote;
 
-	result = sodp_region_get(qp->dev->mem, pkt->rkey, qp->domain,
-				 SODP_MEM_REMOTE_ATOMIC, pkt->va, sizeof(u64),
-				 &region);
+	result = sodp_resp_reach(qp, pkt->rkey, SODP_MEM_REMOTE_ATOMIC, pkt->va,
+				 sizeof(u64), &remote);
 	if (result != SODP_MEM_OK)
 		return result;
-	result = sodp_mem_atomic(region, pkt->va, op, pkt->compare,
+	result = sodp_mem_atomic(remote.region, remote.iova, op, pkt->compare,
 				 pkt->swap_add, orig);
 	if (result != SODP_MEM_FAULT) {
-		sodp_region_put(region);
+		sodp_remote_put(&remote);
 		return result;
 	}
-	miss->region = region;
-	miss->iova = pkt->va;
+	miss->region = sodp_remote_keep_region(&remote);
+	miss->iova = remote.iova;
 	miss->length = sizeof(u64);
 	miss->write = true;
 	return result;

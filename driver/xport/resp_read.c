@@ -30,15 +30,15 @@ static void start(struct sodp_resp *resp, const struct sodp_pkt *pkt, u32 n)
 }
 
 /* The first missing entry of what is to be read, as far as it is looked at. */
-static enum sodp_mem_result probe(struct sodp_region *region,
-				  const struct sodp_pkt *pkt, u64 *first)
+static enum sodp_mem_result probe(const struct sodp_remote *remote, u32 len,
+				  u64 *first)
 {
-	u32 len = min_t(u32, pkt->dma_len, PROBE_MAX);
 	enum sodp_mem_result result = SODP_MEM_OK;
 	u32 off;
 
+	len = min_t(u32, len, PROBE_MAX);
 	for (off = 0; off < len && result == SODP_MEM_OK; off += PROBE_STEP)
-		result = sodp_mem_probe(region, pkt->va + off,
+		result = sodp_mem_probe(remote->region, remote->iova + off,
 					min_t(u32, len - off, PROBE_STEP),
 					false, first);
 	return result;
@@ -49,26 +49,25 @@ prepare(struct sodp_qp *qp, const struct sodp_pkt *pkt, struct sodp_miss *miss)
 {
 	struct sodp_resp *resp = &qp->resp;
 	enum sodp_mem_result result;
-	struct sodp_region *region;
+	struct sodp_remote remote;
 	u64 first;
 
 	if (!pkt->dma_len)
 		return SODP_MEM_OK; /* needs no key */
-	result = sodp_region_get(qp->dev->mem, pkt->rkey, qp->domain,
-				 SODP_MEM_REMOTE_READ, pkt->va, pkt->dma_len,
-				 &region);
+	result = sodp_resp_reach(qp, pkt->rkey, SODP_MEM_REMOTE_READ, pkt->va,
+				 pkt->dma_len, &remote);
 	if (result != SODP_MEM_OK)
 		return result;
 	if (resp->probes < PROBE_TRIES + 2 * (PROBE_MAX / PROBE_STEP))
-		result = probe(region, pkt, &first);
+		result = probe(&remote, pkt->dma_len, &first);
 	if (result != SODP_MEM_FAULT) {
-		sodp_region_put(region);
+		sodp_remote_put(&remote);
 		return result;
 	}
 	resp->probes++;
-	miss->region = region;
+	miss->region = sodp_remote_keep_region(&remote);
 	miss->iova = first;
-	miss->length = pkt->dma_len - (first - pkt->va);
+	miss->length = pkt->dma_len - (first - remote.iova);
 	miss->write = false;
 	return result;
 }
@@ -112,24 +111,46 @@ static u8 response_opcode(const struct sodp_resp *resp)
 	return SODP_RC_READ_RESP_MIDDLE;
 }
 
-/* In the middle: stop here until the bytes are there. */
-static enum sodp_verdict wait_for(struct sodp_qp *qp,
-				  struct sodp_region *region, u32 off)
+/*
+ * The next bytes to @payload. The key is asked again for each packet: it may be
+ * gone meanwhile. On FAULT *miss is filled.
+ */
+static enum sodp_mem_result fetch(struct sodp_qp *qp, u8 *payload, u32 len,
+				  struct sodp_miss *miss)
 {
-	struct sodp_resp *resp = &qp->resp;
-	struct sodp_miss miss = {
-		.region = region,
-		.iova = resp->read.va + off,
-		.length = resp->read.length - off,
-	};
+	const struct sodp_resp *resp = &qp->resp;
+	enum sodp_mem_result result;
+	struct sodp_remote remote;
+	size_t done = 0;
 
-	sodp_region_hold(region);
-	resp->read_waits = true;
-	return sodp_resp_park(qp, &miss);
+	if (!len)
+		return SODP_MEM_OK;
+	result = sodp_resp_reach(qp, resp->read.rkey, SODP_MEM_REMOTE_READ,
+				 resp->read.va + resp->read_off,
+				 resp->read.length - resp->read_off, &remote);
+	if (result != SODP_MEM_OK)
+		return result;
+	result = sodp_mem_copy_out(remote.region, remote.iova, payload, len,
+				   &done);
+	if (result != SODP_MEM_FAULT) {
+		sodp_remote_put(&remote);
+		return result;
+	}
+	miss->region = sodp_remote_keep_region(&remote);
+	miss->iova = remote.iova + done;
+	miss->length = resp->read.length - resp->read_off - done;
+	miss->write = false;
+	return result;
 }
 
-static enum sodp_verdict respond(struct sodp_qp *qp, struct sodp_region *region,
-				 struct sodp_budget *budget)
+/* In the middle: stop here until the bytes are there. */
+static enum sodp_verdict wait_for(struct sodp_qp *qp, struct sodp_miss *miss)
+{
+	qp->resp.read_waits = true;
+	return sodp_resp_park(qp, miss);
+}
+
+static enum sodp_verdict respond(struct sodp_qp *qp, struct sodp_budget *budget)
 {
 	struct sodp_resp *resp = &qp->resp;
 	u32 len = min(qp->mtu, resp->read.length - resp->read_off);
@@ -139,9 +160,9 @@ static enum sodp_verdict respond(struct sodp_qp *qp, struct sodp_region *region,
 		.psn = resp->read_psn,
 		.msn = resp->msn,
 	};
-	enum sodp_mem_result result = SODP_MEM_OK;
+	enum sodp_mem_result result;
+	struct sodp_miss miss;
 	struct sk_buff *skb;
-	size_t done = 0;
 	u8 *payload;
 
 	skb = sodp_pkt_alloc(qp, &pkt, len, &payload);
@@ -149,14 +170,11 @@ static enum sodp_verdict respond(struct sodp_qp *qp, struct sodp_region *region,
 		sodp_resp_arm(qp, 1); /* no memory: try again soon */
 		return SODP_HOLD;
 	}
-	if (len)
-		result = sodp_mem_copy_out(region,
-					   resp->read.va + resp->read_off,
-					   payload, len, &done);
+	result = fetch(qp, payload, len, &miss);
 	if (result != SODP_MEM_OK) {
 		kfree_skb(skb);
 		if (result == SODP_MEM_FAULT)
-			return wait_for(qp, region, resp->read_off + done);
+			return wait_for(qp, &miss);
 		return sodp_resp_denied(qp, resp->read_psn);
 	}
 	sodp_pkt_send(qp, skb);
@@ -172,22 +190,11 @@ static enum sodp_verdict respond(struct sodp_qp *qp, struct sodp_region *region,
 enum sodp_verdict sodp_resp_read_slice(struct sodp_qp *qp,
 				       struct sodp_budget *budget)
 {
-	struct sodp_resp *resp = &qp->resp;
-	struct sodp_region *region = NULL;
 	enum sodp_verdict verdict;
 
-	/* Asked again for each slice: the key may be gone meanwhile. */
-	if (resp->read.length &&
-	    sodp_region_get(
-		    qp->dev->mem, resp->read.rkey, qp->domain,
-		    SODP_MEM_REMOTE_READ, resp->read.va + resp->read_off,
-		    resp->read.length - resp->read_off, &region) != SODP_MEM_OK)
-		return sodp_resp_denied(qp, resp->read_psn);
 	do {
-		verdict = respond(qp, region, budget);
-	} while (verdict == SODP_NEXT && resp->read.valid &&
+		verdict = respond(qp, budget);
+	} while (verdict == SODP_NEXT && qp->resp.read.valid &&
 		 budget->packets > 0 && budget->bytes > 0);
-	if (region)
-		sodp_region_put(region);
 	return verdict;
 }

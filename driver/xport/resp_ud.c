@@ -86,7 +86,7 @@ enum sodp_verdict sodp_resp_datagram(struct sodp_qp *qp,
 	const struct sodp_pkt *pkt = sodp_rx_pkt((struct sk_buff *)skb);
 	struct sodp_miss miss;
 
-	if (pkt->qkey != qp->attr.qkey)
+	if (pkt->qkey != qp->attr.qkey && !SODP_MUTANT(NO_QKEY))
 		return drop(qp, SODP_CNT_DROP_QKEY);
 	if (qp->resp.failed != SODP_MEM_OK)
 		return fail(qp, IB_WC_LOC_PROT_ERR);

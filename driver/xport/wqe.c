@@ -20,8 +20,11 @@ static bool known_opcode(const struct sodp_qp *qp, u32 opcode)
 	case IB_WR_ATOMIC_CMP_AND_SWP:
 	case IB_WR_ATOMIC_FETCH_AND_ADD:
 	case IB_WR_SEND_WITH_INV:
-	case IB_WR_LOCAL_INV:
 		return sodp_qp_is_rc(qp);
+	case IB_WR_LOCAL_INV:
+		return !sodp_qp_is_ud(qp);
+	case IB_WR_BIND_MW: /* kernel users have no windows */
+		return !sodp_qp_is_ud(qp) && qp->user;
 	case IB_WR_REG_MR:
 		return sodp_qp_is_rc(qp) && !qp->user;
 	default:
@@ -80,6 +83,31 @@ static enum ib_wc_status check_response(const struct sodp_qp *qp,
 	return IB_WC_SUCCESS;
 }
 
+/*
+ * The rights of a region that mean nothing for a window are taken, as Soft-RoCE
+ * does: programs hand on what they registered with.
+ */
+static enum ib_wc_status load_bind(const struct rxe_send_wr *wr,
+				   struct sodp_send_wqe *wqe)
+{
+	const u32 rights = SODP_MEM_REMOTE_READ | SODP_MEM_REMOTE_WRITE |
+			   SODP_MEM_REMOTE_ATOMIC;
+	u32 access = wr->wr.mw.access;
+
+	if (access & ~(u32)IB_ACCESS_SUPPORTED)
+		return IB_WC_MW_BIND_ERR;
+	wqe->bind = (struct sodp_window_bind){
+		.key = wr->wr.mw.mw_rkey,
+		.new_key = wr->wr.mw.rkey,
+		.region_key = wr->wr.mw.mr_lkey,
+		.iova = wr->wr.mw.addr,
+		.length = wr->wr.mw.length,
+		.rights = sodp_mr_rights((int)access) & rights,
+		.zero_based = access & IB_ZERO_BASED,
+	};
+	return IB_WC_SUCCESS;
+}
+
 static void load_remote(const struct sodp_qp *qp, const struct rxe_send_wr *wr,
 			struct sodp_send_wqe *wqe)
 {
@@ -126,6 +154,8 @@ void sodp_wqe_load(const struct sodp_qp *qp, const void *slot,
 
 	if (!known_opcode(qp, wqe->opcode))
 		status = IB_WC_LOC_QP_OP_ERR;
+	else if (wqe->opcode == IB_WR_BIND_MW)
+		status = load_bind(&raw.wr, wqe);
 	else if (sodp_wqe_is_local(wqe))
 		status = IB_WC_SUCCESS; /* no data */
 	else if (wqe->send_flags & IB_SEND_INLINE)

@@ -164,6 +164,7 @@ struct sodp_send_wqe {
 	u32 inv_rkey; /* SEND with invalidate, local invalidate */
 	union {
 		struct sodp_fast_attr reg; /* fast registration */
+		struct sodp_window_bind bind;
 		struct {
 			u32 rkey;
 			u64 remote_addr;
@@ -339,6 +340,7 @@ struct sodp_qp {
 	u32 max_send_sge, max_recv_sge, max_inline;
 	struct sodp_cq *scq, *rcq;
 	struct sodp_srq *srq; /* or NULL: resp.ring has the receives */
+	struct sodp_window_user windows; /* that it has bound */
 	struct sodp_req req;
 	struct sodp_resp resp;
 };
@@ -364,8 +366,11 @@ static inline enum ib_qp_state sodp_qp_state(const struct sodp_qp *qp)
 	return smp_load_acquire(&qp->state);
 }
 
-/* modify.c: RoCEv2, and both ends of one kind of address. 0 or an errno. */
-int sodp_check_address(const struct rdma_ah_attr *ah);
+/*
+ * modify.c: RoCEv2, and both ends of one kind of address; @group: it may be
+ * that of a multicast group. 0 or an errno.
+ */
+int sodp_check_address(const struct rdma_ah_attr *ah, bool group);
 
 /* For verbs/qp.c; process context. */
 int sodp_qp_create(struct sodp_qp *qp, struct ib_qp_init_attr *init,

@@ -6,7 +6,7 @@
 find_package(Threads REQUIRED)
 
 set(mem_dir "${PROJECT_SOURCE_DIR}/driver")
-set(mem_sources region table log fence populate fault ahead prefetch copy pin fast residency)
+set(mem_sources region table log fence populate fault ahead prefetch copy pin fast window residency)
 list(TRANSFORM mem_sources PREPEND "${mem_dir}/mem/")
 list(TRANSFORM mem_sources APPEND .c)
 list(APPEND mem_sources "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_base.c" "${CMAKE_CURRENT_SOURCE_DIR}/shim/shim_mm.c"
@@ -42,7 +42,7 @@ endfunction()
 
 mem_host(mem_asan_lib ${host_checks})
 
-foreach(test t_log t_table t_region t_fence t_fault t_edges t_random t_threads t_implicit t_ahead t_fast)
+foreach(test t_log t_table t_region t_fence t_fault t_edges t_random t_threads t_implicit t_ahead t_fast t_window)
 	mem_test(${test} ${test} mem_asan_lib)
 endforeach()
 # Machines with pages of 16 and 64 KiB: another number of entries in a node, of levels, of pages in a fault.
@@ -57,3 +57,4 @@ if(SOFTODP_COVERAGE)
 endif()
 mem_host(mem_tsan_lib ${mem_tsan})
 mem_test(t_threads_tsan t_threads mem_tsan_lib)
+mem_test(t_window_tsan t_window mem_tsan_lib)

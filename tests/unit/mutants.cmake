@@ -27,4 +27,5 @@ mem_mutant(t_fence no_invalidate late_invalidation no_drain drain_skip_cleared n
 	dirty_early dirty_late no_preempt_off)
 mem_mutant(t_random no_invalidate dirty_late)
 mem_mutant(t_fast bounds_off_by_one stale_key)
+mem_mutant(t_window window_longer window_any_user window_stale window_no_drain)
 mem_mutant(t_region bounds_off_by_one stale_key)

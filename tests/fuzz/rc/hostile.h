@@ -24,6 +24,7 @@ static inline bool rarely(u32 n)
 /* --- hostile_mem.c: regions, and what happens to the memory below ----- */
 
 #define RC_REGIONS 6
+#define RC_WINDOWS 4
 
 void rc_map_memory(void);
 void rc_end_regions(void);
@@ -35,6 +36,7 @@ void rc_check_secret(const u8 *bytes, size_t len);
 
 /* A key, an address, a length, a PSN: mostly the right one. */
 u32 some_key(size_t region);
+u32 some_window(void);
 u64 some_va(size_t region);
 u32 some_length(u32 right);
 u32 some_psn(u32 right);

@@ -8,6 +8,8 @@
 #define SECRET 0x5ec7e75ec7e7c0deULL
 
 static struct sodp_region *regions[RC_REGIONS];
+/* Types in turn; the last one is of another domain. */
+static struct sodp_window *windows[RC_WINDOWS];
 static u32 stale_key;
 
 /* Where memory is, what is registered, and what may be done there. */
@@ -17,12 +19,14 @@ static const struct plan {
 	enum sodp_mem_kind kind;
 	u32 domain;
 } plans[RC_REGIONS] = {
-	{ PG(1) + 16, 5 * 4096, RW, SODP_MEM_ON_DEMAND, RC_DOMAIN },
-	{ PG(8), 2 * 4096, RO, SODP_MEM_ON_DEMAND, RC_DOMAIN },
+	{ PG(1) + 16, 5 * 4096, RW | SODP_MEM_BIND, SODP_MEM_ON_DEMAND,
+	  RC_DOMAIN },
+	{ PG(8), 2 * 4096, RO | SODP_MEM_BIND, SODP_MEM_ON_DEMAND, RC_DOMAIN },
 	{ PG(10), 4096, SODP_MEM_LOCAL_WRITE | SODP_MEM_REMOTE_WRITE,
 	  SODP_MEM_ON_DEMAND, RC_DOMAIN },
-	{ PG(11), 4096, RW, SODP_MEM_PINNED, RC_DOMAIN },
-	{ PG(12), 2 * 4096, RW, SODP_MEM_ON_DEMAND, RC_DOMAIN + 1 },
+	{ PG(11), 4096, RW | SODP_MEM_BIND, SODP_MEM_PINNED, RC_DOMAIN },
+	{ PG(12), 2 * 4096, RW | SODP_MEM_BIND, SODP_MEM_ON_DEMAND,
+	  RC_DOMAIN + 1 },
 	/* more than is mapped, and that is read-only */
 	{ PG(16), 6 * 4096, RW, SODP_MEM_ON_DEMAND, RC_DOMAIN },
 };
@@ -97,6 +101,16 @@ static void make_region(size_t i)
 		regions[i] = NULL;
 }
 
+static void make_window(size_t i)
+{
+	u32 domain = i == RC_WINDOWS - 1 ? RC_DOMAIN + 1 : RC_DOMAIN;
+
+	windows[i] = sodp_window_alloc(rc_bed->mem, domain,
+				       i % 2 ? SODP_WINDOW_2 : SODP_WINDOW_1);
+	if (IS_ERR(windows[i]))
+		windows[i] = NULL;
+}
+
 void rc_map_memory(void)
 {
 	size_t i;
@@ -108,10 +122,21 @@ void rc_map_memory(void)
 	stale_key = 0x7fffff00;
 	for (i = 0; i < RC_REGIONS; i++)
 		make_region(i);
+	for (i = 0; i < RC_WINDOWS; i++)
+		make_window(i);
+}
+
+static void end_window(size_t i)
+{
+	stale_key = sodp_window_key(windows[i]);
+	sodp_window_free(windows[i]);
+	windows[i] = NULL;
 }
 
 static void end_region(size_t i)
 {
+	if (!sodp_region_retire(regions[i]))
+		return; /* a window is bound to it */
 	stale_key = sodp_region_key(regions[i]);
 	sodp_region_deregister(regions[i]);
 	regions[i] = NULL;
@@ -123,7 +148,7 @@ void rc_memory_step(void)
 	u64 start = PG(2 + pick(4)), end = start + PAGE_SIZE * (1 + pick(2));
 	size_t i = pick(ARRAY_SIZE(plans));
 
-	switch (pick(8)) {
+	switch (pick(9)) {
 	case 0:
 		um_drop(rc_bed->mm, start, min(end, PG(6)));
 		break;
@@ -151,14 +176,30 @@ void rc_memory_step(void)
 	case 7:
 		shim_alloc_budget = pick(2) ? (int)pick(6) : -1;
 		break;
+	case 8:
+		i = pick(RC_WINDOWS);
+		if (windows[i])
+			end_window(i);
+		else
+			make_window(i);
+		break;
 	}
 }
 
 /* --- words of a peer ----------------------------------------------- */
 
+u32 some_window(void)
+{
+	size_t i = pick(RC_WINDOWS);
+
+	return windows[i] ? sodp_window_key(windows[i]) : stale_key;
+}
+
 u32 some_key(size_t i)
 {
 	switch (pick(8)) {
+	case 5:
+		return some_window();
 	case 6:
 		return stale_key;
 	case 7:
@@ -218,6 +259,9 @@ void rc_end_regions(void)
 {
 	size_t i;
 
+	for (i = 0; i < RC_WINDOWS; i++)
+		if (windows[i])
+			end_window(i);
 	for (i = 0; i < RC_REGIONS; i++)
 		if (regions[i])
 			end_region(i);

@@ -30,7 +30,7 @@ static u8 some_opcode(void)
 		SODP_RC_WRITE_FIRST, SODP_RC_READ_REQUEST,
 		SODP_RC_SEND_FIRST,  SODP_RC_SEND_ONLY_IMM,
 		SODP_RC_FETCH_ADD,   SODP_RC_WRITE_ONLY_IMM,
-		SODP_RC_CMP_SWAP,
+		SODP_RC_CMP_SWAP,    SODP_RC_SEND_ONLY_INV,
 	};
 	static const u8 next[] = { SODP_RC_SEND_MIDDLE, SODP_RC_SEND_LAST,
 				   SODP_RC_SEND_LAST_IMM };
@@ -84,6 +84,8 @@ void rc_request(void)
 							 2 * rc_mtu + pick(64));
 	if (flags & SODP_HAS_IMM)
 		pkt.imm = htonl(pick(256));
+	if (flags & SODP_HAS_IETH)
+		pkt.inv_rkey = rarely(4) ? some_key(i) : some_window();
 	send_bytes(&pkt, rarely(4) ? some_length(payload) : payload);
 }
 

@@ -21,6 +21,25 @@ static void fill_sges(struct rxe_dma_info *dma, u32 most, u32 right)
 	dma->length = dma->resid = rarely(16) ? some_length(total) : total;
 }
 
+/* Binds a window, or ends one. Now and then all of it is right. */
+static void fill_window(struct rxe_send_wr *wr)
+{
+	size_t r = rarely(4) ? pick(RC_REGIONS) : 0;
+
+	wr->opcode = IB_WR_BIND_MW;
+	if (pick(4) == 3) {
+		wr->opcode = IB_WR_LOCAL_INV;
+		wr->ex.invalidate_rkey = some_window();
+		return;
+	}
+	wr->wr.mw.addr = some_va(r);
+	wr->wr.mw.length = some_length(64 + pick(2) * 4096);
+	wr->wr.mw.mr_lkey = some_key(r);
+	wr->wr.mw.mw_rkey = some_window();
+	wr->wr.mw.rkey = wr->wr.mw.mw_rkey + pick(3);
+	wr->wr.mw.access = rarely(8) ? fuzz_u32(&rc_bytes) : pick(64);
+}
+
 void rc_post_some_send(void)
 {
 	struct rxe_send_wqe *w = rc_send_slot(&victim);
@@ -28,7 +47,7 @@ void rc_post_some_send(void)
 
 	memset(w, 0, sizeof(*w));
 	w->wr.wr_id = victim.sq_posted;
-	w->wr.opcode = rarely(16) ? fuzz_u32(&rc_bytes) : pick(7);
+	w->wr.opcode = rarely(16) ? fuzz_u32(&rc_bytes) : pick(10);
 	w->wr.send_flags = rarely(4) ? pick(32) : IB_SEND_SIGNALED;
 	fill_sges(&w->dma, victim.qp->max_send_sge,
 		  rarely(2) ? pick(3 * 4096) : 8);
@@ -38,6 +57,11 @@ void rc_post_some_send(void)
 		w->wr.wr.ud.remote_qpn = RC_PEER_QPN;
 		w->wr.wr.ud.remote_qkey = rarely(4) ? fuzz_u32(&rc_bytes) :
 						      RC_QKEY;
+	} else if (w->wr.opcode == IB_WR_LOCAL_INV ||
+		   w->wr.opcode == IB_WR_BIND_MW) {
+		fill_window(&w->wr);
+	} else if (w->wr.opcode == IB_WR_SEND_WITH_INV) {
+		w->wr.ex.invalidate_rkey = some_window();
 	} else if (w->wr.opcode == IB_WR_ATOMIC_CMP_AND_SWP ||
 		   w->wr.opcode == IB_WR_ATOMIC_FETCH_AND_ADD) {
 		w->wr.wr.atomic.remote_addr = some_va(r);

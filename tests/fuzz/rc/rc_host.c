@@ -88,6 +88,34 @@ struct sodp_dev *sodp_dev_by_netdev(struct net_device *ndev)
 	return ndev == &netdev ? &rc_dev : NULL;
 }
 
+struct sodp_dev *sodp_dev_by_ingress(struct net_device *in)
+{
+	return &rc_dev;
+}
+
+/* Here nobody is in a group. */
+bool sodp_mcast_rx(struct sodp_dev *dev, const struct in6_addr *group,
+		   const struct sk_buff *skb)
+{
+	return false;
+}
+
+/* As verbs/mr.c has it. */
+u32 sodp_mr_rights(int access)
+{
+	u32 rights = 0;
+
+	if (access & IB_ACCESS_LOCAL_WRITE)
+		rights |= SODP_MEM_LOCAL_WRITE;
+	if (access & IB_ACCESS_REMOTE_READ)
+		rights |= SODP_MEM_REMOTE_READ;
+	if (access & IB_ACCESS_REMOTE_WRITE)
+		rights |= SODP_MEM_REMOTE_WRITE;
+	if (access & IB_ACCESS_REMOTE_ATOMIC)
+		rights |= SODP_MEM_REMOTE_ATOMIC;
+	return rights;
+}
+
 /* The only one. */
 struct sodp_dev *sodp_dev_by_addr(struct net *net, struct net_device *in,
 				  const struct in6_addr *daddr)

@@ -69,7 +69,6 @@
 #define msecs_to_jiffies(ms)   ((unsigned long)(ms))
 #define usecs_to_jiffies(us)   (((unsigned long)(us) + 999) / 1000)
 #define nsecs_to_jiffies(ns)   ((unsigned long)((ns) / 1000000))
-#define atomic_dec(v)	       ((void)SHIM_ATOMIC(sub_fetch, v, 1, SEQ_CST))
 
 static inline bool atomic_add_unless(atomic_t *v, int n, int unless)
 {
@@ -290,6 +289,11 @@ static inline void ipv6_addr_set_v4mapped(__be32 from, struct in6_addr *to)
 static inline bool ipv6_addr_is_multicast(const struct in6_addr *a)
 {
 	return a->s6_addr[0] == 0xff;
+}
+
+static inline bool ipv4_is_multicast(__be32 addr)
+{
+	return (addr & htonl(0xf0000000)) == htonl(0xe0000000);
 }
 
 static inline bool ipv6_addr_any(const struct in6_addr *a)

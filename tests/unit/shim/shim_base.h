@@ -174,11 +174,41 @@ typedef struct {
 #define SHIM_ATOMIC(op, v, n, order) \
 	__atomic_##op(&(v)->counter, (n), __ATOMIC_##order)
 
-#define atomic_read(v)	       __atomic_load_n(&(v)->counter, __ATOMIC_RELAXED)
-#define atomic_set(v, n)       SHIM_ATOMIC(store_n, v, n, RELAXED)
-#define atomic_inc(v)	       ((void)SHIM_ATOMIC(add_fetch, v, 1, RELAXED))
-#define atomic_inc_return(v)   SHIM_ATOMIC(add_fetch, v, 1, SEQ_CST)
-#define atomic_dec_and_test(v) (SHIM_ATOMIC(sub_fetch, v, 1, SEQ_CST) == 0)
+#define atomic_read(v)		     __atomic_load_n(&(v)->counter, __ATOMIC_RELAXED)
+#define atomic_set(v, n)	     SHIM_ATOMIC(store_n, v, n, RELAXED)
+#define atomic_inc(v)		     ((void)SHIM_ATOMIC(add_fetch, v, 1, RELAXED))
+#define atomic_dec(v)		     ((void)SHIM_ATOMIC(sub_fetch, v, 1, RELAXED))
+#define atomic_inc_return(v)	     SHIM_ATOMIC(add_fetch, v, 1, SEQ_CST)
+#define atomic_dec_return_release(v) SHIM_ATOMIC(sub_fetch, v, 1, RELEASE)
+#define atomic_dec_and_test(v)	     (SHIM_ATOMIC(sub_fetch, v, 1, SEQ_CST) == 0)
+
+#define atomic_cond_read_acquire(v, cond)                                      \
+	({                                                                     \
+		int VAL;                                                       \
+		while (VAL = __atomic_load_n(&(v)->counter, __ATOMIC_ACQUIRE), \
+		       !(cond))                                                \
+			cpu_relax();                                           \
+		VAL;                                                           \
+	})
+
+static inline int atomic_cmpxchg(atomic_t *v, int old, int new)
+{
+	__atomic_compare_exchange_n(&v->counter, &old, new, false,
+				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return old;
+}
+
+static inline bool atomic_inc_unless_negative(atomic_t *v)
+{
+	int n = atomic_read(v);
+
+	while (n >= 0)
+		if (__atomic_compare_exchange_n(&v->counter, &n, n + 1, false,
+						__ATOMIC_SEQ_CST,
+						__ATOMIC_SEQ_CST))
+			return true;
+	return false;
+}
 
 #define atomic64_read(v) atomic_read(v)
 #define atomic64_read_acquire(v) \

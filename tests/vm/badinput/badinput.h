@@ -32,6 +32,8 @@ enum {
 	VICTIM_PSN = 1000, /* first request PSN the victim expects */
 	VICTIM_SQ_PSN = 5000,
 	PEER_QPN = 0xabcdef,
+	WINDOW_AT = 64, /* from the first byte of the region K_ALL */
+	WINDOW_LEN = 2000,
 };
 
 enum key { /* regions, by what they lack */
@@ -43,6 +45,10 @@ enum key { /* regions, by what they lack */
 	K_NUM,
 	K_NONE, /* a number that is no key */
 	K_STALE, /* of a region that was deregistered */
+	/* of windows to some bytes of the first region */
+	K_WINDOW,
+	K_WINDOW_QP, /* bound by another queue pair than the victim */
+	K_WINDOW_GONE, /* invalidated */
 };
 
 struct region {
@@ -59,6 +65,7 @@ struct dut {
 	struct ibv_pd *pd, *other_pd;
 	struct region regions[K_NUM];
 	uint32_t stale_rkey;
+	uint32_t window_rkey[3]; /* from K_WINDOW on */
 	/* the healthy pair */
 	struct ibv_cq *good_cq;
 	struct ibv_qp *good[2];
@@ -111,5 +118,6 @@ void die(const char *what);
 void run_packets(struct dut *dut, struct peer *peer);
 void run_verbs(struct dut *dut);
 void run_rings(struct dut *dut);
+void run_binds(struct dut *dut);
 
 #endif

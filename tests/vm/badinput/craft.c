@@ -37,6 +37,9 @@ static uint8_t *put_eth(uint8_t *b, const struct craft *c)
 		return put32(b, c->aeth);
 	case ATOMIC_ACK:
 		return put64(put32(b, c->aeth), c->orig);
+	case SEND_LAST_INV:
+	case SEND_ONLY_INV:
+		return put32(b, c->rkey);
 	case SEND_LAST_IMM:
 	case SEND_ONLY_IMM:
 	case WRITE_LAST_IMM:

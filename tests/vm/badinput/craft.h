@@ -28,6 +28,8 @@ enum op {
 	ATOMIC_ACK,
 	CMP_SWAP,
 	FETCH_ADD,
+	SEND_LAST_INV = 22,
+	SEND_ONLY_INV,
 };
 
 enum {

@@ -20,7 +20,9 @@ static size_t make(uint8_t *b, const struct victim *v, const struct spec *s)
 	struct craft c = {
 		CRAFT_DEFAULTS,
 		.op = s->op,
-		.qpn = s->tweak == T_QPN ? 0xfffffe : v->qp->qp_num,
+		.qpn = s->tweak == T_QPN   ? 0xfffffe :
+		       s->tweak == T_GROUP ? 0xffffff :
+					     v->qp->qp_num,
 		.psn = 0x80000000 | ((base + s->psn) & 0xffffff),
 		.va = address(v->dut, s),
 		.rkey = dut_rkey(v->dut, s->key),

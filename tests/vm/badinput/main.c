@@ -39,6 +39,7 @@ int main(int argc, char **argv)
 	run_packets(&dut, &peer);
 	run_verbs(&dut);
 	run_rings(&dut);
+	run_binds(&dut);
 	printf("1..%u\n%u passed, %u failed\n", passed + failed, passed,
 	       failed);
 	return failed || passed < 60;

@@ -12,6 +12,7 @@ enum tweak {
 	T_TVER, /* transport version 1 */
 	T_PKEY, /* a partition we are not in */
 	T_QPN, /* nobody's */
+	T_GROUP, /* that of multicast */
 	T_PAD, /* claims 3 bytes of pad on an empty packet */
 	T_SADDR, /* from another host */
 	T_CUT0, /* datagrams cut to so many bytes, no ICRC */

@@ -11,7 +11,8 @@
 
 static const int region_access[K_NUM] = {
 	[K_ALL] = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
-		  IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC,
+		  IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC |
+		  IBV_ACCESS_MW_BIND,
 	[K_NO_WRITE] = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ |
 		       IBV_ACCESS_REMOTE_ATOMIC,
 	[K_NO_READ] = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
@@ -19,7 +20,8 @@ static const int region_access[K_NUM] = {
 	[K_NO_ATOMIC] = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
 			IBV_ACCESS_REMOTE_READ,
 	[K_OTHER_PD] = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
-		       IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC,
+		       IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC |
+		       IBV_ACCESS_MW_BIND,
 };
 
 static void region_open(struct region *r, struct ibv_pd *pd, int access)
@@ -117,6 +119,71 @@ static void open_context(struct dut *dut, const char *name)
 	die("no IPv4 GID");
 }
 
+static void window_post(struct dut *dut, struct ibv_send_wr *wr)
+{
+	struct ibv_send_wr *bad;
+	struct ibv_wc wc;
+	int n = 0;
+
+	if (ibv_post_send(dut->good[0], wr, &bad))
+		die("post for a window");
+	for (int i = 0; i < 3000 && !n; i++) {
+		n = ibv_poll_cq(dut->good_cq, 1, &wc);
+		usleep(1000);
+	}
+	if (n != 1 || wc.status)
+		die("a window");
+}
+
+/* Bound by the healthy pair; all that the victims may do. */
+static uint32_t window_open(struct dut *dut, enum ibv_mw_type type)
+{
+	struct region *r = &dut->regions[K_ALL];
+	struct ibv_mw *mw = ibv_alloc_mw(dut->pd, type);
+	struct ibv_mw_bind bind = {
+		.bind_info = { .mr = r->mr,
+			       .addr = (uintptr_t)r->buf + WINDOW_AT,
+			       .length = WINDOW_LEN,
+			       .mw_access_flags = IBV_ACCESS_REMOTE_WRITE |
+						  IBV_ACCESS_REMOTE_READ |
+						  IBV_ACCESS_REMOTE_ATOMIC },
+	};
+	struct ibv_send_wr wr = { .opcode = IBV_WR_BIND_MW };
+	struct ibv_wc wc;
+	int n = 0;
+
+	if (!mw)
+		die("ibv_alloc_mw");
+	if (type == IBV_MW_TYPE_2) {
+		wr.bind_mw.mw = mw;
+		wr.bind_mw.rkey = ibv_inc_rkey(mw->rkey);
+		wr.bind_mw.bind_info = bind.bind_info;
+		window_post(dut, &wr);
+		mw->rkey = wr.bind_mw.rkey;
+		return mw->rkey;
+	}
+	if (ibv_bind_mw(dut->good[0], mw, &bind))
+		die("ibv_bind_mw");
+	for (int i = 0; i < 3000 && !n; i++) {
+		n = ibv_poll_cq(dut->good_cq, 1, &wc);
+		usleep(1000);
+	}
+	if (n != 1 || wc.status)
+		die("a window of type 1");
+	return mw->rkey;
+}
+
+static void windows_open(struct dut *dut)
+{
+	struct ibv_send_wr wr = { .opcode = IBV_WR_LOCAL_INV };
+
+	dut->window_rkey[0] = window_open(dut, IBV_MW_TYPE_1);
+	dut->window_rkey[1] = window_open(dut, IBV_MW_TYPE_2);
+	dut->window_rkey[2] = window_open(dut, IBV_MW_TYPE_2);
+	wr.invalidate_rkey = dut->window_rkey[2];
+	window_post(dut, &wr);
+}
+
 void dut_open(struct dut *dut, const char *name, const char *peer_ip)
 {
 	struct region stale;
@@ -148,6 +215,7 @@ void dut_open(struct dut *dut, const char *name, const char *peer_ip)
 			       dut->good[!i]->qp_num, 1, 1,
 			       IBV_ACCESS_REMOTE_WRITE, 4))
 			die("healthy pair");
+	windows_open(dut);
 }
 
 bool dut_healthy(struct dut *dut)
@@ -198,6 +266,8 @@ uint32_t dut_rkey(const struct dut *dut, enum key key)
 {
 	if (key == K_NONE)
 		return 0x7fffff00;
+	if (key >= K_WINDOW)
+		return dut->window_rkey[key - K_WINDOW];
 	return key == K_STALE ? dut->stale_rkey : dut->regions[key].mr->rkey;
 }
 
