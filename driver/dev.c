@@ -91,6 +91,7 @@ static void set_attributes(struct sodp_dev *dev)
 
 	strscpy(ibdev->node_desc, "softodp", sizeof(ibdev->node_desc));
 	dev->fault_hold_ms = SODP_FAULT_HOLD_MS;
+	dev->local_shortcut = true;
 	ibdev->node_type = RDMA_NODE_IB_CA;
 	ibdev->phys_port_cnt = 1;
 	ibdev->num_comp_vectors = num_possible_cpus();

@@ -194,6 +194,18 @@ enum sodp_mem_result sodp_region_get(struct sodp_mem *mem, u32 key, u32 domain,
 				     struct sodp_region **region);
 void sodp_region_put(struct sodp_region *region);
 void sodp_region_hold(struct sodp_region *region);
+/*
+ * The same for who uses one region many times in a row: on OK *region is the
+ * region, with a reference that stays there for the next call, which does not
+ * look the key up again if it is the same. At first NULL; put it soon.
+ *
+ * What ended meanwhile is refused: deregistration marks the region dead before
+ * it takes the entries away, and a fast registration by another key does not
+ * begin while somebody holds the region.
+ */
+enum sodp_mem_result sodp_region_use(struct sodp_mem *mem, u32 key, u32 domain,
+				     u32 need, u64 iova, u64 length,
+				     struct sodp_region **region);
 /* Under RCU, of a region that may be on its way out. */
 bool sodp_region_try_hold(struct sodp_region *region);
 

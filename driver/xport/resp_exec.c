@@ -79,7 +79,7 @@ static enum sodp_mem_result place(struct sodp_qp *qp, const struct sk_buff *skb,
 	enum sodp_mem_result result;
 	u32 done = 0;
 
-	result = sodp_sgl_copy(qp, qp->recv_domain, resp->wqe->sge,
+	result = sodp_sgl_copy(&resp->side, qp->recv_domain, resp->wqe->sge,
 			       resp->wqe->num_sge,
 			       (u64)resp->received + resp->pkt_done,
 			       skb->data + pkt->hdr_len + resp->pkt_done,
@@ -118,9 +118,12 @@ enum sodp_verdict sodp_resp_send(struct sodp_qp *qp, const struct sk_buff *skb)
 				      IB_WC_LOC_PROT_ERR);
 	}
 	/* Before the receiver is told, who may trust that the key is gone. */
-	if (flags & SODP_HAS_IETH &&
-	    sodp_fast_invalidate(qp->dev->mem, qp->domain, pkt->inv_rkey))
-		return sodp_resp_denied(qp, pkt->psn);
+	if (flags & SODP_HAS_IETH) {
+		sodp_side_forget_region(&resp->side);
+		if (sodp_fast_invalidate(qp->dev->mem, qp->domain,
+					 pkt->inv_rkey))
+			return sodp_resp_denied(qp, pkt->psn);
+	}
 	resp->received += pkt->payload_len;
 	sodp_resp_accept(qp, pkt, 1);
 	if (flags & SODP_IS_LAST)
@@ -135,26 +138,25 @@ static enum sodp_mem_result write_bytes(struct sodp_qp *qp,
 					struct sodp_miss *miss)
 {
 	struct sodp_resp *resp = &qp->resp;
+	struct sodp_side *side = &resp->side;
 	enum sodp_mem_result result;
-	struct sodp_region *region;
 	size_t done = 0;
 
 	if (!resp->resid)
 		return SODP_MEM_OK; /* an empty one needs no key */
-	result = sodp_region_get(qp->dev->mem, resp->rkey, qp->domain,
+	result = sodp_region_use(qp->dev->mem, resp->rkey, qp->domain,
 				 SODP_MEM_REMOTE_WRITE, resp->va, resp->resid,
-				 &region);
+				 &side->region);
 	if (result != SODP_MEM_OK)
 		return result;
-	result = sodp_mem_copy_in(region, resp->va + resp->pkt_done,
+	result = sodp_mem_copy_in(side->region, resp->va + resp->pkt_done,
 				  skb->data + pkt->hdr_len + resp->pkt_done,
 				  pkt->payload_len - resp->pkt_done, &done);
 	resp->pkt_done += done;
-	if (result != SODP_MEM_FAULT) {
-		sodp_region_put(region);
+	if (result != SODP_MEM_FAULT)
 		return result;
-	}
-	miss->region = region;
+	sodp_region_hold(side->region);
+	miss->region = side->region;
 	miss->iova = resp->va + resp->pkt_done;
 	miss->length = resp->resid - resp->pkt_done;
 	miss->write = true;
