@@ -73,6 +73,9 @@ static void dealloc_driver(struct ib_device *ibdev)
 		sodp_mem_destroy(dev->mem);
 	free_percpu(dev->counters);
 	dev_put(dev->ndev);
+	/* A device that is made meanwhile allocates new ones. */
+	if (atomic_read(&num_live) == 1)
+		sodp_spare_drop();
 
 	/* See sodp_dev_remove_all(). */
 	preempt_disable();

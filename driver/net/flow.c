@@ -154,13 +154,15 @@ struct dst_entry *sodp_flow_route(struct sodp_dev *dev, struct sodp_flow *flow)
 
 /*
  * netem and the like on the loopback device get what they are there for. Of a
- * device that is down the discipline is one that drops.
+ * device that is down the discipline is one that drops; so is that of the one
+ * which stands in for a device that is gone.
  */
-static bool loopback_is_plain(const struct net *net)
+static bool is_plain_loopback(const struct net_device *ndev)
 {
-	struct netdev_queue *queue = netdev_get_tx_queue(net->loopback_dev, 0);
+	struct netdev_queue *queue = netdev_get_tx_queue(ndev, 0);
 
-	return !rcu_dereference_bh(queue->qdisc)->enqueue;
+	return (ndev->flags & IFF_LOOPBACK) &&
+	       !rcu_dereference_bh(queue->qdisc)->enqueue;
 }
 
 bool sodp_flow_is_local(struct sodp_dev *dev, struct sodp_flow *flow)
@@ -176,6 +178,8 @@ bool sodp_flow_is_local(struct sodp_dev *dev, struct sodp_flow *flow)
 	else
 		local = container_of(dst, struct rt6_info, dst)->rt6i_flags &
 			RTF_LOCAL;
+	/* That of the route, which keeps it; net->loopback_dev may be gone. */
+	local = local && is_plain_loopback(READ_ONCE(dst->dev));
 	dst_release(dst);
-	return local && loopback_is_plain(flow->net);
+	return local;
 }

@@ -83,7 +83,7 @@ struct sk_buff *sodp_spare_get(size_t len);
 /* Only of those, and nobody else has a reference. softirq, or softirqs off. */
 void sodp_spare_put(struct sk_buff *skb);
 void sodp_spare_init(void);
-void sodp_spare_exit(void);
+void sodp_spare_drop(void); /* gives back those that are kept */
 
 /* --- tx.c ------------------------------------------------------------------ */
 

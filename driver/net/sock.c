@@ -157,5 +157,5 @@ void sodp_net_exit(void)
 	unregister_pernet_subsys(&sodp_net_ops);
 	/* A softirq may still be in sodp_rx() of a socket just released. */
 	synchronize_net();
-	sodp_spare_exit();
+	sodp_spare_drop();
 }

@@ -4,7 +4,8 @@
  * is simple because nobody but the two queue pairs has ever seen them: they
  * have no reference, device, route or header that would have to be let go.
  *
- * A few for each CPU and size: about what two passes need.
+ * A few for each CPU and size: about what two passes need. They are kept until
+ * the last device is gone.
  */
 #include <linux/percpu.h>
 #include <linux/skbuff.h>
@@ -54,7 +55,8 @@ void sodp_spare_put(struct sk_buff *skb)
 
 	while (i && skb_end_offset(skb) < classes[i - 1].size)
 		i--;
-	if (!i) {
+	/* What came out of the kernel's last reserve goes back there. */
+	if (!i || skb_pfmemalloc(skb)) {
 		consume_skb(skb);
 		return;
 	}
@@ -82,8 +84,7 @@ void sodp_spare_init(void)
 	for_each(skb_queue_head_init);
 }
 
-/* No queue pair is left. */
-void sodp_spare_exit(void)
+void sodp_spare_drop(void)
 {
 	for_each(skb_queue_purge);
 }

@@ -11,7 +11,6 @@ set -euo pipefail
 . "$(dirname "$0")/removal.lib.sh"
 
 lo_packets() { echo $(($(</sys/class/net/lo/statistics/rx_packets))); }
-switch() { echo "$2" >"/sys/class/infiniband/$1/local_shortcut"; }
 
 # measure COMMAND...: sets SENT and HANDED, of both devices, and LO while it runs.
 measure() {
@@ -56,7 +55,7 @@ measure two_devices
 all_by_hand
 
 echo "# off: the same bytes, and a third party sees them"
-switch sodp0 0
+sd_shortcut sodp0 0
 [ "$(</sys/class/infiniband/sodp0/local_shortcut)" = 0 ] || sd_fail "local_shortcut does not keep 0"
 python3 "$SD_ROOT/tests/vm/guest/wirecheck.py" lo 600 >/run/watch 2>&1 &
 watcher=$!
@@ -68,11 +67,11 @@ grep -q "^10.9.0.1 packets [0-9]\{3,\}" /run/watch || sd_fail "too few packets w
 none_by_hand
 measure two_devices # one end is enough
 none_by_hand
-switch sodp0 1
-switch sodp1 0
+sd_shortcut sodp0 1
+sd_shortcut sodp1 0
 measure two_devices
 none_by_hand
-switch sodp1 1
+sd_shortcut sodp1 1
 
 for bad in '' 2 maybe; do
 	! echo "$bad" >/sys/class/infiniband/sodp0/local_shortcut 2>/dev/null || sd_fail "local_shortcut takes '$bad'"
@@ -88,10 +87,10 @@ goes_on() {
 	sd_wait 20 more || sd_fail "the traffic stands still: $1"
 }
 for i in {1..20}; do
-	switch sodp0 $((i % 2))
+	sd_shortcut sodp0 $((i % 2))
 	goes_on "switch $((i % 2))"
 done
-switch sodp0 1
+sd_shortcut sodp0 1
 
 # off_the_short_way WHAT: what is under way at the change may still end; then nothing is handed over, and traffic goes on.
 off_the_short_way() {
