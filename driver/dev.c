@@ -79,6 +79,9 @@ static void dealloc_driver(struct ib_device *ibdev)
 		sodp_mem_destroy(dev->mem);
 	free_percpu(dev->counters);
 	dev_put(dev->ndev);
+	/* A device that is made meanwhile allocates new ones. */
+	if (atomic_read(&num_live) == 1)
+		sodp_spare_drop();
 
 	/* See sodp_dev_remove_all(). */
 	rcu_read_lock();
@@ -97,6 +100,7 @@ static void set_attributes(struct sodp_dev *dev)
 
 	strscpy(ibdev->node_desc, "softodp", sizeof(ibdev->node_desc));
 	dev->fault_hold_ms = SODP_FAULT_HOLD_MS;
+	dev->local_shortcut = true;
 	ibdev->node_type = RDMA_NODE_IB_CA;
 	ibdev->phys_port_cnt = 1;
 	ibdev->num_comp_vectors = num_possible_cpus();

@@ -46,6 +46,7 @@ struct sodp_dev {
 	enum ib_port_state port_state; /* last announced; netdev.c, rtnl */
 	bool odp_always; /* every user registration is on demand; sysfs.c */
 	unsigned int fault_hold_ms; /* sysfs.c */
+	bool local_shortcut; /* xport/handover.c; sysfs.c */
 	struct sodp_qp_handle __rcu *gsi; /* queue pair 1; xport/qp.c */
 	atomic_t num_pd, num_ah, num_cq, num_srq, num_qp, num_mr, num_mw;
 	struct sodp_mcast *mcast; /* groups; net/mcast.c */

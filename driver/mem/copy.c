@@ -58,22 +58,29 @@ static bool touch_atomic(void *at, unsigned int length, void *arg)
 	return false;
 }
 
-static void transfer_begin(void) __acquires(RCU)
+/* True: softirqs were on. The transport's are off for all of its pass. */
+static bool transfer_begin(void) __acquires(RCU)
 {
+	bool on = false;
+
 	/* In this order: PREEMPT_RT takes a lock to have softirqs off. */
 	if (!SODP_MUTANT(NO_PREEMPT_OFF)) {
-		local_bh_disable();
+		on = !in_softirq();
+		if (on)
+			local_bh_disable();
 		preempt_disable();
 	}
 	rcu_read_lock();
+	return on;
 }
 
-static void transfer_end(void) __releases(RCU)
+static void transfer_end(bool softirqs_on) __releases(RCU)
 {
 	rcu_read_unlock();
 	if (!SODP_MUTANT(NO_PREEMPT_OFF)) {
 		preempt_enable();
-		local_bh_enable();
+		if (softirqs_on)
+			local_bh_enable();
 	}
 }
 
@@ -141,13 +148,14 @@ static enum sodp_mem_result touch_one(struct sodp_region *region, u64 iova,
 		.write = write,
 	};
 	enum sodp_mem_result result;
+	bool softirqs_on;
 
-	transfer_begin();
+	softirqs_on = transfer_begin();
 	if (region->kind == SODP_MEM_ALL_LOCAL)
 		result = touch_kernel(region, iova, length, touch, arg);
 	else
 		result = touch_page(&t, touch, arg);
-	transfer_end();
+	transfer_end(softirqs_on);
 	return result;
 }
 

@@ -253,6 +253,18 @@ enum sodp_mem_result sodp_region_get(struct sodp_mem *mem, u32 key, u32 domain,
 bool sodp_region_alive(const struct sodp_region *region);
 void sodp_region_put(struct sodp_region *region);
 void sodp_region_hold(struct sodp_region *region);
+/*
+ * The same for who uses one region many times in a row: on OK *region is the
+ * region, with a reference that stays there for the next call, which does not
+ * look the key up again if it is the same. At first NULL; put it soon.
+ *
+ * What ended meanwhile is refused: deregistration marks the region dead before
+ * it takes the entries away, and a fast registration by another key does not
+ * begin while somebody holds the region.
+ */
+enum sodp_mem_result sodp_region_use(struct sodp_mem *mem, u32 key, u32 domain,
+				     u32 need, u64 iova, u64 length,
+				     struct sodp_region **region);
 /* Under RCU, of a region that may be on its way out. */
 bool sodp_region_try_hold(struct sodp_region *region);
 
@@ -267,20 +279,22 @@ struct sodp_access {
 };
 
 struct sodp_remote {
-	struct sodp_region *region; /* with a reference */
+	struct sodp_region *region; /* by the reference in *used */
 	struct sodp_window *window; /* or NULL; an invalidation waits for us */
 	u64 iova; /* in the region */
 };
 
 /*
- * As sodp_region_get(), for peers. What it gave is kept for one packet at most,
- * with softirqs off all the time: end it by one of the other two.
+ * As sodp_region_use(), for peers, whose keys may be of windows. What it gave
+ * is kept for one packet at most, with softirqs off all the time: end it by one
+ * of the other two.
  */
 enum sodp_mem_result sodp_remote_get(struct sodp_mem *mem,
 				     const struct sodp_access *access,
+				     struct sodp_region **used,
 				     struct sodp_remote *remote);
-void sodp_remote_put(struct sodp_remote *remote);
-/* The region alone, for a fault in it; the caller has its reference. */
+void sodp_remote_end(struct sodp_remote *remote);
+/* ... and the region is the caller's, with a reference, for a fault in it. */
 struct sodp_region *sodp_remote_keep_region(struct sodp_remote *remote);
 
 /*

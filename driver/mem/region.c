@@ -226,27 +226,49 @@ bool sodp_region_alive(const struct sodp_region *region)
 	       !(region->smm && READ_ONCE(region->smm->dead));
 }
 
+static enum sodp_mem_result may_access(const struct sodp_region *r, u32 domain,
+				       u32 need, u64 iova, u64 length)
+{
+	if (r->domain != domain || (need & ~r->rights))
+		return SODP_MEM_ACCESS;
+	if (length && !sodp_region_inside(r, iova, length))
+		return SODP_MEM_BOUNDS;
+	return sodp_region_alive(r) ? SODP_MEM_OK : SODP_MEM_GONE;
+}
+
 enum sodp_mem_result sodp_region_get(struct sodp_mem *mem, u32 key, u32 domain,
 				     u32 need, u64 iova, u64 length,
 				     struct sodp_region **region)
 {
-	enum sodp_mem_result result = SODP_MEM_OK;
 	struct sodp_region *r = find(mem, key);
+	enum sodp_mem_result result;
 
 	if (!r)
 		return SODP_MEM_ACCESS;
-	if (r->domain != domain || (need & ~r->rights))
-		result = SODP_MEM_ACCESS;
-	else if (length && !sodp_region_inside(r, iova, length))
-		result = SODP_MEM_BOUNDS;
-	else if (!sodp_region_alive(r))
-		result = SODP_MEM_GONE;
+	result = may_access(r, domain, need, iova, length);
 	if (result != SODP_MEM_OK) {
 		sodp_region_put(r);
 		return result;
 	}
 	*region = r;
 	return SODP_MEM_OK;
+}
+
+enum sodp_mem_result sodp_region_use(struct sodp_mem *mem, u32 key, u32 domain,
+				     u32 need, u64 iova, u64 length,
+				     struct sodp_region **region)
+{
+	struct sodp_region *r = *region;
+
+	if (!r || READ_ONCE(r->key) != key) {
+		r = find(mem, key);
+		if (!r)
+			return SODP_MEM_ACCESS;
+		if (*region)
+			sodp_region_put(*region);
+		*region = r;
+	}
+	return may_access(r, domain, need, iova, length);
 }
 
 /* --- registration ------------------------------------------------ */

@@ -149,8 +149,12 @@ static bool leaf_is_empty(const unsigned long *node)
 	return true;
 }
 
-/* Unlink the nodes on @way that have become empty, from the leaf upwards. */
-static unsigned int unlink_empty(struct sodp_table *table, struct descent *way)
+/*
+ * Unlink the nodes on @way that have become empty, from the leaf upwards.
+ * @cleared: the caller has seen each word of the leaf become zero.
+ */
+static unsigned int unlink_empty(struct sodp_table *table, struct descent *way,
+				 bool cleared)
 {
 	unsigned int level, freed = 0;
 	unsigned long node;
@@ -163,7 +167,7 @@ static unsigned int unlink_empty(struct sodp_table *table, struct descent *way)
 		if (*slot & COUNT_MASK)
 			break;
 		node = *slot;
-		if (level == 1 && !leaf_is_empty(node_of(node)))
+		if (level == 1 && !cleared && !leaf_is_empty(node_of(node)))
 			break;
 		WRITE_ONCE(*slot, 0);
 		if (level < table->levels)
@@ -324,13 +328,17 @@ static unsigned long clear_entries(struct sodp_table *table, atomic64_t *from,
 	unsigned long cleared = 0;
 	atomic64_t *entry;
 	bool busy = false;
-	u64 old;
+	s64 old;
 
 	for (entry = from; entry <= to; entry++) {
 		old = atomic64_read(entry);
+		if (!old)
+			continue;
 		if (old & SODP_ENTRY_PRESENT) {
 			/* Full barrier: see sodp_entry_begin() and end(). */
-			old = atomic64_fetch_and(SODP_ENTRY_COUNT, entry);
+			while (!atomic64_try_cmpxchg(
+				entry, &old, old & (s64)SODP_ENTRY_COUNT))
+				;
 			cleared++;
 		} else if (SODP_MUTANT(DRAIN_SKIP_CLEARED)) {
 			continue;
@@ -360,6 +368,7 @@ static void account_cleared(struct sodp_table *table, struct descent *way,
 bool sodp_table_sweep(struct sodp_table *table, u64 *index, u64 last,
 		      struct sodp_sweep *sweep)
 {
+	bool busy = false, whole;
 	unsigned long cleared;
 	struct descent way;
 	atomic64_t *leaf;
@@ -370,11 +379,15 @@ bool sodp_table_sweep(struct sodp_table *table, u64 *index, u64 last,
 		return false;
 	leaf = (atomic64_t *)node_of(*way.at[1]);
 	end = min(last, *index | (SODP_TABLE_SLOTS - 1));
+	whole = end - *index == SODP_TABLE_SLOTS - 1;
 	cleared = clear_entries(table, leaf + slot_in(*index, 1),
-				leaf + slot_in(end, 1), &sweep->waited);
+				leaf + slot_in(end, 1), &busy);
 	account_cleared(table, &way, cleared);
+	sweep->waited |= busy;
 	sweep->cleared += cleared;
-	sweep->leaves_freed += unlink_empty(table, &way) ? 1 : 0;
+	/* Nobody was in it: a second look would show the same. */
+	sweep->leaves_freed += unlink_empty(table, &way, whole && !busy) ? 1 :
+									   0;
 	*index = end + 1;
 	return *index <= last;
 }
@@ -404,7 +417,7 @@ unsigned int sodp_table_take(struct sodp_table *table, u64 *index, u64 last,
 			clear_entries(table, entry, entry, &waited);
 		}
 		account_cleared(table, &way, count);
-		unlink_empty(table, &way);
+		unlink_empty(table, &way, false);
 	}
 	return count;
 }

@@ -260,11 +260,14 @@ static void end_access(struct sodp_window *window)
 	atomic_dec_return_release(&window->accesses);
 }
 
+/* The region goes to *used, with a reference. */
 static enum sodp_mem_result get_by_window(struct sodp_mem *mem,
 					  const struct sodp_access *access,
+					  struct sodp_region **used,
 					  struct sodp_remote *remote)
 {
 	enum sodp_mem_result result = SODP_MEM_ACCESS;
+	struct sodp_region *before = NULL;
 	struct sodp_window *window;
 
 	rcu_read_lock();
@@ -274,7 +277,11 @@ static enum sodp_mem_result get_by_window(struct sodp_mem *mem,
 		result = check(window, access);
 		if (result == SODP_MEM_OK) {
 			atomic_inc(&window->accesses);
-			sodp_region_hold(window->region);
+			if (*used != window->region) {
+				before = *used;
+				sodp_region_hold(window->region);
+				*used = window->region;
+			}
 			remote->region = window->region;
 			remote->window = window;
 			remote->iova =
@@ -283,35 +290,43 @@ static enum sodp_mem_result get_by_window(struct sodp_mem *mem,
 		spin_unlock_bh(&window->lock);
 	}
 	rcu_read_unlock();
+	if (before)
+		sodp_region_put(before);
 	return result;
 }
 
 enum sodp_mem_result sodp_remote_get(struct sodp_mem *mem,
 				     const struct sodp_access *access,
+				     struct sodp_region **used,
 				     struct sodp_remote *remote)
 {
+	enum sodp_mem_result result;
+
 	/* Who waits for it spins. */
 	if (IS_ENABLED(CONFIG_PROVE_LOCKING))
 		WARN_ON_ONCE(!in_softirq());
 	if (is_window(access->key))
-		return get_by_window(mem, access, remote);
+		return get_by_window(mem, access, used, remote);
+	result = sodp_region_use(mem, access->key, access->domain, access->need,
+				 access->iova, access->length, used);
 	remote->window = NULL;
+	remote->region = *used;
 	remote->iova = access->iova;
-	return sodp_region_get(mem, access->key, access->domain, access->need,
-			       access->iova, access->length, &remote->region);
+	return result;
 }
 
-struct sodp_region *sodp_remote_keep_region(struct sodp_remote *remote)
+void sodp_remote_end(struct sodp_remote *remote)
 {
 	if (remote->window)
 		end_access(remote->window);
 	remote->window = NULL;
-	return remote->region;
 }
 
-void sodp_remote_put(struct sodp_remote *remote)
+struct sodp_region *sodp_remote_keep_region(struct sodp_remote *remote)
 {
-	sodp_region_put(sodp_remote_keep_region(remote));
+	sodp_region_hold(remote->region);
+	sodp_remote_end(remote);
+	return remote->region;
 }
 
 /* --- life -------------------------------------------------------- */

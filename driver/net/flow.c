@@ -5,6 +5,7 @@
 #include <net/ip.h>
 #include <net/ip6_route.h>
 #include <net/route.h>
+#include <net/sch_generic.h>
 #include SODP_IPV6_HEADER
 
 #include "dev.h"
@@ -49,13 +50,14 @@ static struct dst_entry *get_cached(struct sodp_flow *flow)
 {
 	struct dst_entry *dst;
 
-	spin_lock_bh(&flow->lock);
+	lockdep_assert_once(in_softirq());
+	spin_lock(&flow->lock);
 	dst = flow->dst;
 	if (dst && dst_check(dst, flow->cookie))
 		dst_hold(dst);
 	else
 		dst = NULL;
-	spin_unlock_bh(&flow->lock);
+	spin_unlock(&flow->lock);
 	return dst;
 }
 
@@ -64,14 +66,14 @@ static void put_cached(struct sodp_flow *flow, struct dst_entry *dst)
 {
 	struct dst_entry *old;
 
-	spin_lock_bh(&flow->lock);
+	spin_lock(&flow->lock);
 	old = flow->dst;
 	flow->dst = dst;
 	flow->cookie =
 		flow->ipv4 ?
 			0 :
 			rt6_get_cookie(container_of(dst, struct rt6_info, dst));
-	spin_unlock_bh(&flow->lock);
+	spin_unlock(&flow->lock);
 	dst_release(old);
 }
 
@@ -149,4 +151,36 @@ struct dst_entry *sodp_flow_route(struct sodp_dev *dev, struct sodp_flow *flow)
 	dst_hold(dst);
 	put_cached(flow, dst);
 	return dst;
+}
+
+/*
+ * netem and the like on the loopback device get what they are there for. Of a
+ * device that is down the discipline is one that drops; so is that of the one
+ * which stands in for a device that is gone.
+ */
+static bool is_plain_loopback(const struct net_device *ndev)
+{
+	struct netdev_queue *queue = netdev_get_tx_queue(ndev, 0);
+
+	return (ndev->flags & IFF_LOOPBACK) &&
+	       !rcu_dereference_bh(queue->qdisc)->enqueue;
+}
+
+bool sodp_flow_is_local(struct sodp_dev *dev, struct sodp_flow *flow)
+{
+	struct dst_entry *dst = sodp_flow_route(dev, flow);
+	bool local;
+
+	if (IS_ERR(dst))
+		return false;
+	if (flow->ipv4)
+		local = container_of(dst, struct rtable, dst)->rt_type ==
+			RTN_LOCAL;
+	else
+		local = container_of(dst, struct rt6_info, dst)->rt6i_flags &
+			RTF_LOCAL;
+	/* That of the route, which keeps it; net->loopback_dev may be gone. */
+	local = local && is_plain_loopback(READ_ONCE(dst->dev));
+	dst_release(dst);
+	return local;
 }

@@ -10,6 +10,7 @@
 #include <net/ipv6.h>
 #include <rdma/ib_verbs.h>
 
+#include "obs/counters.h"
 #include "wire/pkt.h"
 
 struct sodp_dev;
@@ -74,8 +75,24 @@ static inline bool sodp_addr_is_group(const struct in6_addr *addr)
 	return ipv6_addr_is_multicast(addr);
 }
 
-/* A route with a reference, or an ERR_PTR. */
+/* A route with a reference, or an ERR_PTR. softirq, or softirqs off. */
 struct dst_entry *sodp_flow_route(struct sodp_dev *dev, struct sodp_flow *flow);
+
+/*
+ * Do its packets end in this very namespace? False also when something on the
+ * way wants to have them: a queueing discipline of the loopback device.
+ */
+bool sodp_flow_is_local(struct sodp_dev *dev, struct sodp_flow *flow);
+
+/* --- spare.c: skbs of packets that are handed over ---------------------------
+ */
+
+/* With @len bytes of data and nothing else. softirq, or softirqs off. */
+struct sk_buff *sodp_spare_get(size_t len);
+/* Only of those, and nobody else has a reference. softirq, or softirqs off. */
+void sodp_spare_put(struct sk_buff *skb);
+void sodp_spare_init(void);
+void sodp_spare_drop(void); /* gives back those that are kept */
 
 /* --- tx.c ------------------------------------------------------------------ */
 
@@ -115,6 +132,18 @@ static inline struct sodp_pkt *sodp_rx_pkt(struct sk_buff *skb)
  */
 #define SODP_GRH_LEN 40
 void sodp_rx_grh(const struct sk_buff *skb, u8 grh[SODP_GRH_LEN]);
+
+#define SODP_RX_PASS SODP_CNT_NUM /* no reason to drop */
+
+/*
+ * Is the packet of this queue pair's service, from where its peer is, to where
+ * it is? SODP_RX_PASS, or the reason to drop it.
+ */
+enum sodp_counter sodp_rx_check_qp(const struct sodp_qp *qp,
+				   const struct sodp_pkt *pkt,
+				   const struct net *net,
+				   const struct in6_addr *saddr,
+				   const struct in6_addr *daddr);
 
 /* UDP encap_rcv hook: 0, always consumes. */
 int sodp_rx(struct sock *sk, struct sk_buff *skb);

@@ -13,8 +13,6 @@
 #include "wire/bytes.h"
 #include "xport/xport.h"
 
-#define PASS SODP_CNT_NUM /* no reason to drop */
-
 static bool is_ipv4(const struct sk_buff *skb)
 {
 	return skb->protocol == htons(ETH_P_IP);
@@ -68,7 +66,7 @@ static enum sodp_counter check_frame(struct sk_buff *skb)
 		return SODP_CNT_DROP_QUEUE_FULL; /* no memory */
 	if (!header_is_plain(skb))
 		return SODP_CNT_DROP_HEADER;
-	return PASS;
+	return SODP_RX_PASS;
 }
 
 static bool icrc_ok(const struct sk_buff *skb)
@@ -103,18 +101,14 @@ static enum sodp_counter check_packet(struct sk_buff *skb)
 	/* The top bit is full or limited membership: the same partition. */
 	if ((pkt->pkey ^ SODP_DEFAULT_PKEY) & 0x7fff)
 		return SODP_CNT_DROP_PKEY;
-	return PASS;
+	return SODP_RX_PASS;
 }
 
-/*
- * Is the packet of this queue pair's service, from where its peer is, to where
- * it is?
- */
-static enum sodp_counter check_qp(const struct sodp_qp *qp,
-				  const struct sodp_pkt *pkt,
-				  const struct net *net,
-				  const struct in6_addr *saddr,
-				  const struct in6_addr *daddr)
+enum sodp_counter sodp_rx_check_qp(const struct sodp_qp *qp,
+				   const struct sodp_pkt *pkt,
+				   const struct net *net,
+				   const struct in6_addr *saddr,
+				   const struct in6_addr *daddr)
 {
 	if ((pkt->opcode & SODP_SERVICE_MASK) != qp->service)
 		return SODP_CNT_DROP_OPCODE;
@@ -131,12 +125,12 @@ static enum sodp_counter check_qp(const struct sodp_qp *qp,
 	 */
 	if (sodp_qp_is_ud(qp))
 		return net_eq(qp->dev->net, net) && !sodp_addr_is_group(daddr) ?
-			       PASS :
+			       SODP_RX_PASS :
 			       SODP_CNT_DROP_ADDRESS;
 	if (qp->flow.net != net || !ipv6_addr_equal(&qp->flow.daddr, saddr) ||
 	    !ipv6_addr_equal(&qp->flow.saddr, daddr))
 		return SODP_CNT_DROP_ADDRESS;
-	return PASS;
+	return SODP_RX_PASS;
 }
 
 /*
@@ -209,7 +203,7 @@ static enum sodp_counter to_group(struct net *net, struct sk_buff *skb,
 		return SODP_CNT_DROP_QPN;
 	received(dev, skb);
 	consume_skb(skb);
-	return PASS;
+	return SODP_RX_PASS;
 }
 
 int sodp_rx(struct sock *sk, struct sk_buff *skb)
@@ -225,15 +219,15 @@ int sodp_rx(struct sock *sk, struct sk_buff *skb)
 
 	get_addresses(skb, &saddr, &daddr);
 	drop = check_frame(skb);
-	if (drop != PASS)
+	if (drop != SODP_RX_PASS)
 		goto drop;
 	__skb_pull(skb, sizeof(struct udphdr));
 	drop = check_packet(skb);
-	if (drop != PASS)
+	if (drop != SODP_RX_PASS)
 		goto drop;
 	if (sodp_rx_pkt(skb)->qpn == SODP_MCAST_QPN) {
 		drop = to_group(net, skb, &daddr);
-		if (drop == PASS)
+		if (drop == SODP_RX_PASS)
 			return 0;
 		goto drop;
 	}
@@ -242,8 +236,8 @@ int sodp_rx(struct sock *sk, struct sk_buff *skb)
 		drop = SODP_CNT_DROP_QPN;
 		goto drop;
 	}
-	drop = check_qp(qp, sodp_rx_pkt(skb), net, &saddr, &daddr);
-	if (drop != PASS)
+	drop = sodp_rx_check_qp(qp, sodp_rx_pkt(skb), net, &saddr, &daddr);
+	if (drop != SODP_RX_PASS)
 		goto drop;
 
 	received(qp->dev, skb);

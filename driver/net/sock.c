@@ -141,6 +141,7 @@ int sodp_net_init(void)
 {
 	int err;
 
+	sodp_spare_init();
 	err = register_pernet_subsys(&sodp_net_ops);
 	if (err)
 		return err;
@@ -156,4 +157,5 @@ void sodp_net_exit(void)
 	unregister_pernet_subsys(&sodp_net_ops);
 	/* A softirq may still be in sodp_rx() of a socket just released. */
 	synchronize_net();
+	sodp_spare_drop();
 }

@@ -59,7 +59,7 @@ static void push_ipv4(struct sk_buff *skb, const struct sodp_flow *flow,
 	iph->check = 0; /* ip_local_out() */
 	iph->saddr = flow->saddr.s6_addr32[3];
 	iph->daddr = flow->daddr.s6_addr32[3];
-	__ip_select_ident(flow->net, iph, 1);
+	iph->id = 0; /* never fragmented, so it means nothing: RFC 6864 */
 
 	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
 	skb->protocol = htons(ETH_P_IP);

@@ -41,6 +41,8 @@
 	C(LEAVES_FREED, "table_leaves_freed")                                  \
 	/* requester */                                                        \
 	C(TX_PACKETS, "sent_pkts")                                             \
+	C(HANDED_OVER,                                                         \
+	  "handed_over_pkts") /* of these, without the IP stack */             \
 	C(TX_ERRORS, "send_err")                                               \
 	C(RETRANSMITS, "req_retransmits") /* go-back-N rewinds */              \
 	C(TIMEOUTS, "req_timeouts")                                            \

@@ -8,6 +8,10 @@
  *	registrations from then on.
  * fault_hold_ms: how long a responder holds a request that met a fault before
  *	it tells the peer to come again later (RNR NAK); 0 to 1000, default 4.
+ * local_shortcut: 1 (default): packets of connected queue pairs to one of this
+ *	machine and network namespace are handed over without the IP stack; 0,
+ *	at either end: they take the way through the loopback device, where
+ *	tcpdump and filters see them. Holds for packets from then on.
  */
 #include <linux/device.h>
 #include <linux/sysfs.h>
@@ -70,9 +74,32 @@ static ssize_t fault_hold_ms_store(struct device *device,
 }
 static DEVICE_ATTR_RW(fault_hold_ms);
 
+static ssize_t local_shortcut_show(struct device *device,
+				   struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n",
+			  READ_ONCE(dev_of(device)->local_shortcut));
+}
+
+static ssize_t local_shortcut_store(struct device *device,
+				    struct device_attribute *attr,
+				    const char *buf, size_t count)
+{
+	bool on;
+	int err;
+
+	err = kstrtobool(buf, &on);
+	if (err)
+		return err;
+	WRITE_ONCE(dev_of(device)->local_shortcut, on);
+	return count;
+}
+static DEVICE_ATTR_RW(local_shortcut);
+
 static struct attribute *attrs[] = {
 	&dev_attr_odp_mode.attr,
 	&dev_attr_fault_hold_ms.attr,
+	&dev_attr_local_shortcut.attr,
 	NULL,
 };
 

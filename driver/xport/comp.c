@@ -237,8 +237,8 @@ static bool scatter(struct sodp_qp *qp, struct sodp_send_wqe *wqe, u32 off,
 	if (sodp_req_parked(req) && req->reread)
 		return false;
 
-	result = sodp_sgl_copy(qp, qp->domain, wqe->sge, wqe->num_sge, off,
-			       data, len, SODP_SCATTER, &done, &miss);
+	result = sodp_sgl_copy(&req->side, qp->domain, wqe->sge, wqe->num_sge,
+			       off, data, len, SODP_SCATTER, &done, &miss);
 	if (result == SODP_MEM_OK)
 		return true;
 	if (result != SODP_MEM_FAULT) {
@@ -353,7 +353,7 @@ bool sodp_comp_responses(struct sodp_qp *qp)
 		if (!skb)
 			return false;
 		handle(qp, skb);
-		consume_skb(skb);
+		sodp_pkt_done(skb);
 		if (!sodp_comp_retire(qp))
 			return false;
 	}

@@ -42,6 +42,7 @@ bool sodp_req_local(struct sodp_qp *qp, struct sodp_send_wqe *wqe)
 	if (!wqe->has_psn) { /* else we went back over it */
 		if (wqe->opcode == IB_WR_LOCAL_INV && !may_invalidate(req))
 			return false; /* the ACK brings us here again */
+		sodp_side_forget_region(&req->side);
 		err = carry_out(qp, wqe);
 	}
 	if (err == -EBUSY) {

@@ -369,14 +369,18 @@ static bool may_receive(const struct sodp_qp *qp, bool request)
 	}
 }
 
+static bool is_request(struct sk_buff *skb)
+{
+	return sodp_opcode(sodp_rx_pkt(skb)->opcode)->flags & SODP_IS_REQUEST;
+}
+
 /*
  * A packet can still be queued after the state has changed. The pass that it
  * then runs sees the new state and drops it.
  */
-void sodp_xport_rx(struct sodp_qp *qp, struct sk_buff *skb)
+bool sodp_xport_queue(struct sodp_qp *qp, struct sk_buff *skb)
 {
-	u32 flags = sodp_opcode(sodp_rx_pkt(skb)->opcode)->flags;
-	bool request = flags & SODP_IS_REQUEST;
+	bool request = is_request(skb);
 	struct sk_buff_head *queue = request ? &qp->resp.rx : &qp->req.rx;
 	enum sodp_counter drop;
 
@@ -386,9 +390,18 @@ void sodp_xport_rx(struct sodp_qp *qp, struct sk_buff *skb)
 		drop = SODP_CNT_DROP_QUEUE_FULL;
 	} else {
 		skb_queue_tail(queue, skb);
-		sodp_side_run(request ? &qp->resp.side : &qp->req.side);
-		return;
+		return true;
 	}
 	sodp_count(qp->dev->counters, drop);
 	kfree_skb(skb);
+	return false;
+}
+
+void sodp_xport_rx(struct sodp_qp *qp, struct sk_buff *skb)
+{
+	struct sodp_side *side = is_request(skb) ? &qp->resp.side :
+						   &qp->req.side;
+
+	if (sodp_xport_queue(qp, skb))
+		sodp_side_run(side);
 }

@@ -209,8 +209,8 @@ static enum sodp_mem_result gather(struct sodp_qp *qp,
 		memcpy(payload, wqe->inline_data + off, n);
 		return SODP_MEM_OK;
 	}
-	return sodp_sgl_copy(qp, qp->domain, wqe->sge, wqe->num_sge, off,
-			     payload, n, SODP_GATHER, &done, miss);
+	return sodp_sgl_copy(&qp->req.side, qp->domain, wqe->sge, wqe->num_sge,
+			     off, payload, n, SODP_GATHER, &done, miss);
 }
 
 /* The high bit of the Q_Key says: that of the queue pair (IBTA 10.2.5). */
@@ -307,8 +307,8 @@ static bool sinks_ready(struct sodp_qp *qp, struct sodp_send_wqe *wqe, u32 n)
 
 	if (req->probes > wqe->num_sge + PROBE_TRIES)
 		return true;
-	result = sodp_sgl_probe(qp, wqe->sge, wqe->num_sge, req->send_off, n,
-				true, &miss);
+	result = sodp_sgl_probe(&req->side, wqe->sge, wqe->num_sge,
+				req->send_off, n, true, &miss);
 	if (result == SODP_MEM_OK)
 		return true;
 	req->probes++;
@@ -529,7 +529,7 @@ int sodp_req_init(struct sodp_qp *qp)
 		return -ENOMEM;
 	skb_queue_head_init(&req->rx);
 	sodp_retry_init(qp);
-	sodp_side_init(&req->side, sodp_req_pass);
+	sodp_side_init(&req->side, qp, sodp_req_pass);
 	return 0;
 }
 

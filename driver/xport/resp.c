@@ -143,7 +143,7 @@ static enum sodp_verdict next_request(struct sodp_qp *qp, struct sk_buff *skb,
 	if (verdict == SODP_HOLD)
 		return verdict;
 	skb_unlink(skb, &qp->resp.rx);
-	kfree_skb(skb);
+	sodp_pkt_done(skb);
 	if (verdict == SODP_DROP_ALL) {
 		sodp_count_n(qp->dev->counters, SODP_CNT_RNR_DROPS,
 			     1 + sodp_resp_purge(qp));
@@ -254,7 +254,7 @@ int sodp_resp_init(struct sodp_qp *qp)
 
 	skb_queue_head_init(&resp->rx);
 	timer_setup(&resp->hold_timer, hold_timer_fired, 0);
-	sodp_side_init(&resp->side, sodp_resp_pass);
+	sodp_side_init(&resp->side, qp, sodp_resp_pass);
 	resp->wqe = kzalloc(sizeof(*resp->wqe), GFP_KERNEL_ACCOUNT);
 	return resp->wqe ? 0 : -ENOMEM;
 }

@@ -79,8 +79,8 @@ enum sodp_verdict sodp_resp_write(struct sodp_qp *qp,
 enum sodp_verdict sodp_resp_atomic(struct sodp_qp *qp,
 				   const struct sodp_pkt *pkt);
 /* By a peer's key; see sodp_remote_get(). */
-enum sodp_mem_result sodp_resp_reach(const struct sodp_qp *qp, u32 rkey,
-				     u32 need, u64 va, u64 len,
+enum sodp_mem_result sodp_resp_reach(struct sodp_qp *qp, u32 rkey, u32 need,
+				     u64 va, u64 len,
 				     struct sodp_remote *remote);
 void sodp_resp_atomic_reply(struct sodp_qp *qp, u32 psn, u64 orig);
 /* The request is good and done with: expect what follows its @n PSNs. */

@@ -79,7 +79,7 @@ static enum sodp_mem_result place(struct sodp_qp *qp, const struct sk_buff *skb,
 	enum sodp_mem_result result;
 	u32 done = 0;
 
-	result = sodp_sgl_copy(qp, qp->recv_domain, resp->wqe->sge,
+	result = sodp_sgl_copy(&resp->side, qp->recv_domain, resp->wqe->sge,
 			       resp->wqe->num_sge,
 			       (u64)resp->received + resp->pkt_done,
 			       skb->data + pkt->hdr_len + resp->pkt_done,
@@ -118,10 +118,12 @@ enum sodp_verdict sodp_resp_send(struct sodp_qp *qp, const struct sk_buff *skb)
 				      IB_WC_LOC_PROT_ERR);
 	}
 	/* Before the receiver is told, who may trust that the key is gone. */
-	if (flags & SODP_HAS_IETH &&
-	    sodp_key_invalidate(qp->dev->mem, qp->domain, &qp->windows,
-				pkt->inv_rkey))
-		return sodp_resp_denied(qp, pkt->psn);
+	if (flags & SODP_HAS_IETH) {
+		sodp_side_forget_region(&resp->side);
+		if (sodp_key_invalidate(qp->dev->mem, qp->domain, &qp->windows,
+					pkt->inv_rkey))
+			return sodp_resp_denied(qp, pkt->psn);
+	}
 	resp->received += pkt->payload_len;
 	sodp_resp_accept(qp, pkt, 1);
 	if (flags & SODP_IS_LAST)
@@ -129,8 +131,8 @@ enum sodp_verdict sodp_resp_send(struct sodp_qp *qp, const struct sk_buff *skb)
 	return SODP_NEXT;
 }
 
-enum sodp_mem_result sodp_resp_reach(const struct sodp_qp *qp, u32 rkey,
-				     u32 need, u64 va, u64 len,
+enum sodp_mem_result sodp_resp_reach(struct sodp_qp *qp, u32 rkey, u32 need,
+				     u64 va, u64 len,
 				     struct sodp_remote *remote)
 {
 	const struct sodp_access access = {
@@ -142,7 +144,8 @@ enum sodp_mem_result sodp_resp_reach(const struct sodp_qp *qp, u32 rkey,
 		.length = len,
 	};
 
-	return sodp_remote_get(qp->dev->mem, &access, remote);
+	return sodp_remote_get(qp->dev->mem, &access, &qp->resp.side.region,
+			       remote);
 }
 
 /* All that is left of the message must be the peer's to write. */
@@ -167,7 +170,7 @@ static enum sodp_mem_result write_bytes(struct sodp_qp *qp,
 				  pkt->payload_len - resp->pkt_done, &done);
 	resp->pkt_done += done;
 	if (result != SODP_MEM_FAULT) {
-		sodp_remote_put(&remote);
+		sodp_remote_end(&remote);
 		return result;
 	}
 	miss->region = sodp_remote_keep_region(&remote);
@@ -249,7 +252,7 @@ static enum sodp_mem_result do_atomic(struct sodp_qp *qp,
 	result = sodp_mem_atomic(remote.region, remote.iova, op, pkt->compare,
 				 pkt->swap_add, orig);
 	if (result != SODP_MEM_FAULT) {
-		sodp_remote_put(&remote);
+		sodp_remote_end(&remote);
 		return result;
 	}
 	miss->region = sodp_remote_keep_region(&remote);

@@ -61,7 +61,7 @@ prepare(struct sodp_qp *qp, const struct sodp_pkt *pkt, struct sodp_miss *miss)
 	if (resp->probes < PROBE_TRIES + 2 * (PROBE_MAX / PROBE_STEP))
 		result = probe(&remote, pkt->dma_len, &first);
 	if (result != SODP_MEM_FAULT) {
-		sodp_remote_put(&remote);
+		sodp_remote_end(&remote);
 		return result;
 	}
 	resp->probes++;
@@ -133,7 +133,7 @@ static enum sodp_mem_result fetch(struct sodp_qp *qp, u8 *payload, u32 len,
 	result = sodp_mem_copy_out(remote.region, remote.iova, payload, len,
 				   &done);
 	if (result != SODP_MEM_FAULT) {
-		sodp_remote_put(&remote);
+		sodp_remote_end(&remote);
 		return result;
 	}
 	miss->region = sodp_remote_keep_region(&remote);

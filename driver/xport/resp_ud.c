@@ -14,7 +14,7 @@ static enum sodp_mem_result place(struct sodp_qp *qp, void *from, u32 n,
 	enum sodp_mem_result result;
 	u32 done = 0;
 
-	result = sodp_sgl_copy(qp, qp->recv_domain, resp->wqe->sge,
+	result = sodp_sgl_copy(&resp->side, qp->recv_domain, resp->wqe->sge,
 			       resp->wqe->num_sge, resp->pkt_done, from, n,
 			       SODP_SCATTER, &done, miss);
 	resp->pkt_done += done;

@@ -102,17 +102,24 @@ static unsigned long rnr_delay_us(u8 timer)
 	return (timer & 1 ? 30UL : 20UL) << ((timer - 2) / 2);
 }
 
+/*
+ * One that is due too early stays: when it fires it finds that nothing is late,
+ * and the pass that it kicks comes here again. So a stream of messages costs
+ * one timer for each time-out, not one for each message.
+ */
 void sodp_retry_arm(struct sodp_qp *qp)
 {
 	struct sodp_req *req = &qp->req;
 	unsigned long timeout = ack_timeout(qp);
+	unsigned long due = req->since + timeout;
 
 	/* Only what must bring an answer can be late. */
-	if (timeout && !req->rnr_wait &&
-	    sodp_psn_diff(req->asked, req->una) > 0)
-		mod_timer(&req->retry_timer, req->since + timeout);
-	else
-		timer_delete(&req->retry_timer);
+	if (!timeout || req->rnr_wait ||
+	    sodp_psn_diff(req->asked, req->una) <= 0)
+		return;
+	if (!timer_pending(&req->retry_timer) ||
+	    time_after(req->retry_timer.expires, due))
+		mod_timer(&req->retry_timer, due);
 }
 
 /* --- going back --- */
@@ -181,10 +188,12 @@ void sodp_retry_rnr(struct sodp_qp *qp, u8 timer)
 static void timed_out(struct sodp_qp *qp)
 {
 	struct sodp_req *req = &qp->req;
+	unsigned long timeout = ack_timeout(qp);
 
-	/* Rather late than wrong: answers may have come since it fired. */
-	if (req->rnr_wait || sodp_psn_diff(req->asked, req->una) <= 0 ||
-	    time_before(jiffies, req->since + ack_timeout(qp)))
+	/* Rather late than wrong: answers may have come since it was armed. */
+	if (!timeout || req->rnr_wait ||
+	    sodp_psn_diff(req->asked, req->una) <= 0 ||
+	    time_before(jiffies, req->since + timeout))
 		return;
 	sodp_count(qp->dev->counters, SODP_CNT_TIMEOUTS);
 	req->gone_back = false;

@@ -26,6 +26,7 @@ enum {
 	RUN_PASSES =
 		2, /* where a packet or a doorbell came, then a work item */
 	WORK_PASSES = 2, /* in a work item, then to the end of its queue */
+	LINE_PASSES = 8, /* of those who were handed packets, at once */
 	CPU_PATIENCE_MS = 10, /* for a CPU that has something else to do */
 };
 
@@ -103,7 +104,10 @@ static void queue(struct sodp_side *side, struct work_struct *work)
 /* The owner only, softirqs off. */
 static void stay(struct sodp_side *side)
 {
-	WRITE_ONCE(side->cpu, side->in_flight ? raw_smp_processor_id() : -1);
+	/* What is handed over is there already: nothing can overtake it. */
+	bool on_its_way = side->in_flight && !side->by_hand;
+
+	WRITE_ONCE(side->cpu, on_its_way ? raw_smp_processor_id() : -1);
 }
 
 /* Softirqs are off, so this CPU is not going to change. */
@@ -115,14 +119,91 @@ static bool elsewhere(const struct sodp_side *side)
 	       !overdue(side);
 }
 
-static void run_pass(struct sodp_side *side)
+void sodp_side_forget_region(struct sodp_side *side)
 {
+	if (side->region)
+		sodp_region_put(side->region);
+	side->region = NULL;
+}
+
+/* Whom it has handed packets, with a reference to the QP; or NULL. */
+static struct sodp_side *run_pass(struct sodp_side *side)
+{
+	struct sodp_side *peer;
+
 	come(side);
+	side->way_known = false;
 	clear_bit(PENDING, &side->flags);
 	smp_mb__after_atomic(); /* pairs with mark() */
 	if (side->pass(side) == SODP_STEP_MORE)
 		set_bit(PENDING, &side->flags);
 	stay(side);
+	sodp_side_forget_region(side);
+	peer = side->peer;
+	side->peer = NULL;
+	return peer;
+}
+
+enum outcome {
+	RAN,
+	BUSY, /* it has an owner, who sees PENDING */
+	AWAY, /* it is another CPU's */
+};
+
+/* Softirqs are off. */
+static enum outcome try_pass(struct sodp_side *side, struct sodp_side **peer)
+{
+	enum outcome outcome = AWAY;
+
+	*peer = NULL;
+	if (test_and_set_bit(OWNED, &side->flags))
+		return BUSY;
+	if (!elsewhere(side)) {
+		*peer = run_pass(side);
+		outcome = RAN;
+	}
+	let_go(side);
+	return outcome;
+}
+
+/*
+ * Who was handed packets runs at once, and so do those whom they hand some:
+ * in a line, never one within the other, whatever a program has connected with
+ * what. Nobody up the stack owns a side meanwhile.
+ *
+ * Each in the line has a reference to its QP, for which that one's end has to
+ * wait: so softirqs stay off until all are put, and we cannot be scheduled
+ * away. What is left after some passes goes to work items.
+ */
+static void serve(struct sodp_side *side)
+{
+	/* A pass adds two at most: whom it handed packets, and itself. */
+	struct sodp_side *line[1 + 2 * LINE_PASSES], *peer;
+	int head = 0, tail = 0, passes = LINE_PASSES;
+	enum outcome outcome;
+
+	mark(side);
+	line[tail++] = side;
+	while (head < tail) {
+		side = line[head++];
+		outcome = BUSY;
+		if (!idle(side)) {
+			outcome = AWAY;
+			peer = NULL;
+			if (passes && passes--)
+				outcome = try_pass(side, &peer);
+			if (peer) {
+				mark(peer);
+				line[tail++] = peer;
+			}
+		}
+		if (outcome == AWAY)
+			queue(side, &side->work[0]);
+		if (outcome == RAN && !idle(side))
+			line[tail++] = side;
+		else
+			sodp_qp_put(side->qp);
+	}
 }
 
 /*
@@ -145,24 +226,19 @@ static void pass_end(void)
 /* True: there is more to do, and nobody who would do it. */
 static bool run(struct sodp_side *side, int passes)
 {
-	while (!idle(side)) {
+	enum outcome outcome = RAN;
+	struct sodp_side *peer;
+
+	while (outcome == RAN && !idle(side)) {
 		if (!passes--)
 			return true;
 		pass_begin();
-		if (test_and_set_bit(OWNED, &side->flags)) {
-			pass_end();
-			return false; /* the owner sees PENDING */
-		}
-		if (elsewhere(side)) {
-			let_go(side);
-			pass_end();
-			return true;
-		}
-		run_pass(side);
-		let_go(side);
+		outcome = try_pass(side, &peer);
+		if (peer)
+			serve(peer);
 		pass_end();
 	}
-	return false;
+	return outcome == AWAY;
 }
 
 /*
@@ -210,11 +286,16 @@ static void side_later(struct timer_list *timer)
 	sodp_side_kick(container_of(timer, struct sodp_side, later));
 }
 
-void sodp_side_init(struct sodp_side *side,
+void sodp_side_init(struct sodp_side *side, struct sodp_qp *qp,
 		    enum sodp_step (*pass)(struct sodp_side *side))
 {
 	side->flags = 0;
+	side->qp = qp;
+	side->region = NULL;
 	side->pass = pass;
+	side->peer = NULL;
+	side->way_known = false;
+	side->by_hand = false;
 	side->in_flight = false;
 	side->cpu = -1;
 	side->since = 0;

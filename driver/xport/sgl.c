@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Scatter/gather lists over regions. Keys are looked up at every use. */
+/*
+ * Scatter/gather lists over regions. A key is looked up at every use, but for
+ * the one that the side has used last in this pass.
+ */
 #include "xport.h"
 
 /* sodp_mem_probe() looks at no more at once. */
@@ -36,34 +39,47 @@ static bool next_piece(struct cursor *cur, u64 want, struct piece *piece)
 	return false;
 }
 
-static enum sodp_mem_result get_region(struct sodp_qp *qp, u32 domain,
-				       const struct piece *piece, bool write,
-				       struct sodp_region **region)
+/* An element may not wrap around the end of the address space. */
+static bool wraps(const struct piece *piece)
 {
-	/* An element may not wrap around the end of the address space. */
-	if (piece->iova + (piece->rest - 1) < piece->iova)
-		return SODP_MEM_BOUNDS;
-	return sodp_region_get(qp->dev->mem, piece->lkey, domain,
-			       write ? SODP_MEM_LOCAL_WRITE :
-				       SODP_MEM_LOCAL_READ,
-			       piece->iova, piece->length, region);
+	return piece->iova + (piece->rest - 1) < piece->iova;
 }
 
-/* Ends the caller's use of @region; on a fault the miss takes it over. */
-static void put_region(struct sodp_region *region, enum sodp_mem_result result,
-		       struct sodp_miss *miss, u64 iova, u64 length, bool write)
+static u32 need(bool write)
 {
-	if (result != SODP_MEM_FAULT || !miss) {
-		sodp_region_put(region);
-		return;
-	}
+	return write ? SODP_MEM_LOCAL_WRITE : SODP_MEM_LOCAL_READ;
+}
+
+static void fill_miss(struct sodp_miss *miss, struct sodp_region *region,
+		      u64 iova, u64 length, bool write)
+{
+	sodp_region_hold(region);
 	miss->region = region;
 	miss->iova = iova;
 	miss->length = length;
 	miss->write = write;
 }
 
-enum sodp_mem_result sodp_sgl_copy(struct sodp_qp *qp, u32 domain,
+static enum sodp_mem_result copy_piece(struct sodp_side *side, u32 domain,
+				       const struct piece *piece, void *buf,
+				       bool write, size_t *done)
+{
+	enum sodp_mem_result result;
+
+	if (wraps(piece))
+		return SODP_MEM_BOUNDS;
+	result = sodp_region_use(side->qp->dev->mem, piece->lkey, domain,
+				 need(write), piece->iova, piece->length,
+				 &side->region);
+	if (result != SODP_MEM_OK)
+		return result;
+	return write ? sodp_mem_copy_in(side->region, piece->iova, buf,
+					piece->length, done) :
+		       sodp_mem_copy_out(side->region, piece->iova, buf,
+					 piece->length, done);
+}
+
+enum sodp_mem_result sodp_sgl_copy(struct sodp_side *side, u32 domain,
 				   const struct sodp_sge *sge, u32 num_sge,
 				   u64 offset, void *buf, u32 len,
 				   enum sodp_dir dir, u32 *done,
@@ -72,7 +88,6 @@ enum sodp_mem_result sodp_sgl_copy(struct sodp_qp *qp, u32 domain,
 	struct cursor cur = { .sge = sge, .left = num_sge, .skip = offset };
 	bool write = dir == SODP_SCATTER;
 	enum sodp_mem_result result;
-	struct sodp_region *region;
 	struct piece piece;
 
 	*done = 0;
@@ -81,51 +96,48 @@ enum sodp_mem_result sodp_sgl_copy(struct sodp_qp *qp, u32 domain,
 
 		if (!next_piece(&cur, len - *done, &piece))
 			return SODP_MEM_BOUNDS;
-		result = get_region(qp, domain, &piece, write, &region);
-		if (result != SODP_MEM_OK)
-			return result;
-		if (write)
-			result = sodp_mem_copy_in(region, piece.iova,
-						  buf + *done, piece.length,
-						  &n);
-		else
-			result = sodp_mem_copy_out(region, piece.iova,
-						   buf + *done, piece.length,
-						   &n);
+		result = copy_piece(side, domain, &piece, buf + *done, write,
+				    &n);
 		*done += n;
-		put_region(region, result, miss, piece.iova + n, piece.rest - n,
-			   write);
+		if (result == SODP_MEM_FAULT)
+			fill_miss(miss, side->region, piece.iova + n,
+				  piece.rest - n, write);
 		if (result != SODP_MEM_OK)
 			return result;
 	}
 	return SODP_MEM_OK;
 }
 
-static enum sodp_mem_result probe_piece(struct sodp_qp *qp,
+static enum sodp_mem_result probe_piece(struct sodp_side *side,
 					const struct piece *piece, bool write,
 					struct sodp_miss *miss)
 {
-	struct sodp_region *region;
+	struct sodp_qp *qp = side->qp;
 	enum sodp_mem_result result;
 	u64 first = piece->iova;
 	u64 off = 0;
 
-	result = get_region(qp, qp->domain, piece, write, &region);
+	if (wraps(piece))
+		return SODP_MEM_BOUNDS;
+	result = sodp_region_use(qp->dev->mem, piece->lkey, qp->domain,
+				 need(write), piece->iova, piece->length,
+				 &side->region);
 	if (result != SODP_MEM_OK)
 		return result;
 	while (off < piece->length && result == SODP_MEM_OK) {
 		u64 n = min_t(u64, piece->length - off, PROBE_MAX);
 
-		result = sodp_mem_probe(region, piece->iova + off, n, write,
-					&first);
+		result = sodp_mem_probe(side->region, piece->iova + off, n,
+					write, &first);
 		off += n;
 	}
-	put_region(region, result, miss, first,
-		   piece->length - (first - piece->iova), write);
+	if (result == SODP_MEM_FAULT)
+		fill_miss(miss, side->region, first,
+			  piece->length - (first - piece->iova), write);
 	return result;
 }
 
-enum sodp_mem_result sodp_sgl_probe(struct sodp_qp *qp,
+enum sodp_mem_result sodp_sgl_probe(struct sodp_side *side,
 				    const struct sodp_sge *sge, u32 num_sge,
 				    u64 offset, u64 len, bool write,
 				    struct sodp_miss *miss)
@@ -137,7 +149,7 @@ enum sodp_mem_result sodp_sgl_probe(struct sodp_qp *qp,
 	while (len) {
 		if (!next_piece(&cur, len, &piece))
 			return SODP_MEM_BOUNDS;
-		result = probe_piece(qp, &piece, write, miss);
+		result = probe_piece(side, &piece, write, miss);
 		if (result != SODP_MEM_OK)
 			return result;
 		len -= piece.length;

@@ -56,9 +56,17 @@ struct sodp_side {
 	bool in_flight;
 	int cpu; /* to stay on, or -1 */
 	unsigned long since; /* jiffies: when it began to wait for @cpu, or 0 */
+	struct sodp_qp *qp; /* that it is a side of */
+	struct sodp_region *region; /* used last in this pass, held; owner's */
+	/* handover.c; the owner's: */
+	struct sodp_side *peer; /* takes this pass's packets; holds its QP */
+	bool way_known; /* in this pass */
+	bool by_hand; /* the way of its packets, when last asked */
 };
 
-void sodp_side_init(struct sodp_side *side,
+/* In its pass: whoever wants that region for himself comes. */
+void sodp_side_forget_region(struct sodp_side *side);
+void sodp_side_init(struct sodp_side *side, struct sodp_qp *qp,
 		    enum sodp_step (*pass)(struct sodp_side *side));
 /* There is something to do: soon, from a work item. Any context. */
 void sodp_side_kick(struct sodp_side *side);
@@ -102,17 +110,18 @@ enum sodp_dir {
 
 /*
  * Copy @len bytes between @buf and the list, from byte @offset of the list on.
+ * In a pass of @side.
  * @domain: whose regions, those of the QP or of its receives.
  * *done counts bytes. On SODP_MEM_FAULT *miss is filled (reference included).
  * BOUNDS: the list is shorter than offset + len, or leaves its region.
  */
-enum sodp_mem_result sodp_sgl_copy(struct sodp_qp *qp, u32 domain,
+enum sodp_mem_result sodp_sgl_copy(struct sodp_side *side, u32 domain,
 				   const struct sodp_sge *sge, u32 num_sge,
 				   u64 offset, void *buf, u32 len,
 				   enum sodp_dir dir, u32 *done,
 				   struct sodp_miss *miss);
 /* Are the entries of [offset, offset+len) there, with the right to write? */
-enum sodp_mem_result sodp_sgl_probe(struct sodp_qp *qp,
+enum sodp_mem_result sodp_sgl_probe(struct sodp_side *side,
 				    const struct sodp_sge *sge, u32 num_sge,
 				    u64 offset, u64 len, bool write,
 				    struct sodp_miss *miss);
@@ -143,14 +152,35 @@ void sodp_park_abandon(struct sodp_park *park); /* orphan; idempotent */
 /*
  * skb with the headers of @pkt built and *payload pointing at room for @len
  * bytes (pad zeroed). Fills pkt->pad, pkey, and but for UD qpn with the peer's
- * number.
+ * number. One that is going to be handed over has no headers, but the packet's
+ * in skb->cb.
  */
 struct sk_buff *sodp_pkt_alloc(struct sodp_qp *qp, struct sodp_pkt *pkt,
 			       u32 len, u8 **payload);
+/* In the pass that it was allocated in. */
 void sodp_pkt_send(struct sodp_qp *qp, struct sk_buff *skb);
 /* UD: to another one each time. */
 void sodp_pkt_send_to(struct sodp_qp *qp, struct sodp_flow *flow,
 		      struct sk_buff *skb);
+/* One that was received, and is done with. */
+void sodp_pkt_done(struct sk_buff *skb);
+
+/*
+ * Was it handed over? Nothing from the wire looks so: what parse.c has passed
+ * has a header.
+ */
+static inline bool sodp_pkt_by_hand(struct sk_buff *skb)
+{
+	return !sodp_rx_pkt(skb)->hdr_len;
+}
+
+/* --- handover.c: to a queue pair of this kernel, without the IP stack
+ * ---------- */
+
+/* Will @pkt, which @qp is about to send, go that way? The sender's pass. */
+bool sodp_handover(struct sodp_qp *qp, const struct sodp_pkt *pkt);
+/* Consumes the skb. */
+void sodp_hand_over(struct sodp_qp *qp, struct sk_buff *skb);
 
 /* --- requester: req.c comp.c retry.c
  * -------------------------------------------- */
@@ -401,6 +431,8 @@ void sodp_qp_error_all_of_cq(struct sodp_cq *cq);
  * referenced by the caller. Requests go to the responder, responses to the
  * requester; a full queue drops (counted). */
 void sodp_xport_rx(struct sodp_qp *qp, struct sk_buff *skb);
+/* The same but for the run. False: dropped. */
+bool sodp_xport_queue(struct sodp_qp *qp, struct sk_buff *skb);
 
 /* --- event.c
  * -------------------------------------------------------------------------- */

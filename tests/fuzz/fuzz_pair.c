@@ -4,6 +4,9 @@
  * and reorders as the fuzzer likes, faults that take their time, memory that
  * moves. Each message arrives once, whole, in order; each atomic happens once;
  * and as soon as the network is good again, everything ends.
+ *
+ * Of two inputs one has the local shortcut on at first, and off and on again
+ * with each change of CPUs.
  */
 #include "fuzz.h"
 #include "rc_host.h"
@@ -52,6 +55,7 @@ static struct side {
 static struct fuzz_bytes bytes;
 static struct rc_attr attr;
 static unsigned int trouble; /* packets lost, time that passed */
+static bool switches; /* the shortcut */
 static unsigned long runs, steps, statuses[RC_WC_STATUSES], kinds_done[KINDS],
 	events[SODP_CNT_NUM];
 FUZZ_COUNTERS(kinds, SODP_CNT_NUM);
@@ -415,6 +419,10 @@ static void step(void)
 		break;
 	case 14:
 		shim_cpu = (int)pick(2);
+		if (!switches)
+			break;
+		rc_dev.local_shortcut = !rc_dev.local_shortcut;
+		trouble++; /* what is on the wire is late now */
 		break;
 	case 15:
 		poll_both();
@@ -513,6 +521,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bytes = (struct fuzz_bytes){ data, data + size };
 	trouble = 0;
 	rc_up();
+	switches = size % 2;
+	rc_dev.local_shortcut = switches;
 	draw_attributes();
 	for (i = 0; i < 2; i++)
 		open_side(&sides[i], i);
@@ -540,9 +550,9 @@ size_t fuzz_seed(unsigned int i, uint8_t *out, size_t max)
 	uint32_t x = i + 5;
 	size_t n;
 
-	if (i >= 16 || max < 600)
+	if (i >= 32 || max < 600)
 		return 0;
-	for (n = 0; n < 600; n++) {
+	for (n = 0; n < 600 - i % 2; n++) {
 		x = x * 1664525 + 1013904223;
 		out[n] = (uint8_t)(x >> 24);
 	}
@@ -553,11 +563,11 @@ void fuzz_summary(void)
 {
 	size_t i;
 
-	printf("%lu runs, %lu steps, %lu packets, %lu retransmits, %lu duplicates, %lu out of sequence, RNR %lu, rereads %lu\n",
+	printf("%lu runs, %lu steps, %lu packets, %lu of them handed over, %lu retransmits, %lu duplicates, %lu out of sequence, RNR %lu, rereads %lu\n",
 	       runs, steps, events[SODP_CNT_RX_PACKETS],
-	       events[SODP_CNT_RETRANSMITS], events[SODP_CNT_DUPLICATES],
-	       events[SODP_CNT_OUT_OF_SEQ], events[SODP_CNT_TX_RNR],
-	       events[SODP_CNT_REQ_REREADS]);
+	       events[SODP_CNT_HANDED_OVER], events[SODP_CNT_RETRANSMITS],
+	       events[SODP_CNT_DUPLICATES], events[SODP_CNT_OUT_OF_SEQ],
+	       events[SODP_CNT_TX_RNR], events[SODP_CNT_REQ_REREADS]);
 	for (i = 0; i < KINDS; i++)
 		printf("kind %zu: %lu\n", i, kinds_done[i]);
 	for (i = 0; i < RC_WC_STATUSES; i++)
@@ -565,4 +575,5 @@ void fuzz_summary(void)
 			printf("status %zu: %lu\n", i, statuses[i]);
 	for (i = 0; i < KINDS; i++)
 		MUST(kinds_done[i]);
+	MUST(events[SODP_CNT_HANDED_OVER]);
 }

@@ -10,12 +10,14 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "guestsys.h"
 #include "stress.h"
 
 #define PROGRESS_MS 5000
@@ -257,6 +259,23 @@ static void print_run(const struct run *r)
 		 (unsigned long long)r->loose, (unsigned long long)r->refused);
 }
 
+/*
+ * One device's packets to itself: by the shortcut in one scenario, through the
+ * IP stack and its softirqs in another. Stock rxe has but one way.
+ */
+static void choose_way(const struct run *r)
+{
+	const char *wanted = getenv("SD_SHORTCUT");
+	char path[100];
+	bool on = wanted ? atoi(wanted) != 0 : (mix64(r->seed) & 1) != 0;
+
+	snprintf(path, sizeof(path), "/sys/class/infiniband/%s/local_shortcut",
+		 r->dev_name);
+	if (sys_set(path, "%d", on))
+		tap_note("%s: the local shortcut is %s", r->sc->name,
+			 on ? "on" : "off");
+}
+
 enum verdict run_scenario(const struct options *o, const struct scenario *sc,
 			  unsigned int ms, struct run *r)
 {
@@ -274,6 +293,7 @@ enum verdict run_scenario(const struct options *o, const struct scenario *sc,
 			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	r->dev_name = o->dev;
 	r->ms = ms;
+	choose_way(r);
 	keep_begin();
 	canary_start(canary);
 	hooks_read(&before);

@@ -98,6 +98,8 @@ static void test_life(void **state)
 	/* And keeps the next registration from beginning under his feet. */
 	stage(r, 2, 2);
 	assert_int_equal(enter(bed, NEXT(key), IOVA, 5000, RO), -EBUSY);
+	assert_int_equal(sodp_region_use(bed->mem, key, 1, RO, IOVA, 1, &held),
+			 SODP_MEM_GONE);
 	sodp_region_put(held);
 	assert_int_equal(enter(bed, NEXT(key), IOVA, 5000, RO), 0);
 	assert_int_equal(get(bed, key, RO, IOVA, 1), SODP_MEM_ACCESS);

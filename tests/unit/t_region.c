@@ -59,6 +59,54 @@ static void test_bounds(void **state)
 	sodp_region_deregister(r);
 }
 
+static enum sodp_mem_result use(struct bed *bed, u32 key, u32 domain, u32 need,
+				u64 length, struct sodp_region **held)
+{
+	return sodp_region_use(bed->mem, key, domain, need, BASE, length, held);
+}
+
+/* Who keeps a region between two uses is asked the same as who looks it up. */
+static void test_use(void **state)
+{
+	struct sodp_region *a, *b, *held = NULL;
+	struct bed *bed = *state;
+	u32 key_a, key_b;
+	u8 byte = 1;
+	size_t done = 0;
+
+	um_map(bed->mm, BASE, MB(1), true, true);
+	a = reg(bed, BASE, KB(8), RO);
+	b = reg(bed, BASE, KB(16), RW);
+	key_a = sodp_region_key(a);
+	key_b = sodp_region_key(b);
+
+	assert_int_equal(use(bed, key_a ^ 1, 1, RO, 1, &held), SODP_MEM_ACCESS);
+	assert_null(held);
+	assert_int_equal(use(bed, key_a, 1, RO, KB(8), &held), SODP_MEM_OK);
+	assert_ptr_equal(held, a);
+	assert_int_equal(use(bed, key_a, 1, RO, KB(8) + 1, &held),
+			 SODP_MEM_BOUNDS);
+	assert_int_equal(use(bed, key_a, 2, RO, 1, &held), SODP_MEM_ACCESS);
+	assert_int_equal(use(bed, key_a, 1, RW, 1, &held), SODP_MEM_ACCESS);
+	assert_int_equal(use(bed, key_a, 1, RO, 1, &held), SODP_MEM_OK);
+	/* an old key of the same place is not it */
+	assert_int_equal(use(bed, key_a ^ 1, 1, RO, 1, &held), SODP_MEM_ACCESS);
+	assert_int_equal(use(bed, key_b, 1, RW, KB(16), &held), SODP_MEM_OK);
+	assert_ptr_equal(held, b);
+
+	sodp_region_deregister(a); /* nobody holds it: it goes at once */
+	assert_int_equal(use(bed, key_a, 1, RO, 1, &held), SODP_MEM_ACCESS);
+	assert_int_equal(use(bed, key_b, 1, RW, 1, &held), SODP_MEM_OK);
+	sodp_region_deregister(b); /* here it does not, but it is refused */
+	assert_int_equal(use(bed, key_b, 1, RW, 1, &held), SODP_MEM_GONE);
+	assert_int_equal(sodp_mem_copy_in(held, BASE, &byte, 1, &done),
+			 SODP_MEM_GONE);
+	sodp_region_put(held);
+	held = NULL;
+	assert_int_equal(use(bed, key_b, 1, RW, 1, &held), SODP_MEM_ACCESS);
+	assert_null(held);
+}
+
 /* A region that ends with the address space. */
 static void test_top(void **state)
 {
@@ -371,13 +419,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, bed_up, bed_down)
 	const struct CMUnitTest tests[] = {
-		T(test_bounds),		  T(test_top),
-		T(test_attributes),	  T(test_rights),
-		T(test_stale_keys),	  T(test_untouched),
-		T(test_dereg_while_held), T(test_exit),
-		T(test_pinned),		  T(test_pin_errors),
-		T(test_no_memory),	  T(test_all_local),
-		T(test_atomics),
+		T(test_bounds),	    T(test_use),
+		T(test_top),	    T(test_attributes),
+		T(test_rights),	    T(test_stale_keys),
+		T(test_untouched),  T(test_dereg_while_held),
+		T(test_exit),	    T(test_pinned),
+		T(test_pin_errors), T(test_no_memory),
+		T(test_all_local),  T(test_atomics),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

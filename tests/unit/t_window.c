@@ -67,6 +67,22 @@ static int bind(struct sodp_window *w, u64 iova, u64 length, u32 rights)
 	return bind_as(&us, w, iova, length, rights, false);
 }
 
+/* As for a side of a queue pair, which has one for as long as its pass lasts. */
+static __thread struct sodp_region *used;
+
+static void end_pass(void)
+{
+	if (used)
+		sodp_region_put(used);
+	used = NULL;
+}
+
+static void end(struct sodp_remote *remote)
+{
+	sodp_remote_end(remote);
+	end_pass();
+}
+
 static enum sodp_mem_result get(const struct sodp_window_user *user, u32 key,
 				u32 need, u64 iova, u64 length,
 				struct sodp_remote *remote)
@@ -79,8 +95,12 @@ static enum sodp_mem_result get(const struct sodp_window_user *user, u32 key,
 		.iova = iova,
 		.length = length,
 	};
+	enum sodp_mem_result result;
 
-	return sodp_remote_get(the_bed->mem, &access, remote);
+	result = sodp_remote_get(the_bed->mem, &access, &used, remote);
+	if (result != SODP_MEM_OK)
+		end_pass();
+	return result;
 }
 
 static enum sodp_mem_result look_as(const struct sodp_window_user *user,
@@ -92,7 +112,7 @@ static enum sodp_mem_result look_as(const struct sodp_window_user *user,
 	local_bh_disable();
 	result = get(user, key, need, iova, length, &remote);
 	if (result == SODP_MEM_OK)
-		sodp_remote_put(&remote);
+		end(&remote);
 	local_bh_enable();
 	return result;
 }
@@ -319,7 +339,7 @@ static void test_zero_based(void **state)
 			 SODP_MEM_OK);
 	assert_ptr_equal(remote.region, region);
 	assert_int_equal(remote.iova, BASE + 400);
-	sodp_remote_put(&remote);
+	end(&remote);
 	local_bh_enable();
 	sodp_window_free(w);
 	teardown();
@@ -345,6 +365,7 @@ static void test_fault(void **state)
 					  &done),
 			 SODP_MEM_FAULT);
 	kept = sodp_remote_keep_region(&remote);
+	end_pass();
 	local_bh_enable();
 	assert_int_equal(resolve(kept, remote.iova, 1, true), SODP_MEM_OK);
 	/* does not wait for who keeps the region */
@@ -409,7 +430,7 @@ static void test_waits(void **state)
 	     i++)
 		usleep(1000);
 	assert_false(__atomic_load_n(&r.done, __ATOMIC_SEQ_CST));
-	sodp_remote_put(&remote);
+	end(&remote);
 	local_bh_enable();
 	pthread_join(thread, NULL);
 	assert_int_equal(r.err, 0);
@@ -450,7 +471,7 @@ static void *peer(void *arg)
 					 &done);
 			if (__atomic_load_n(&revoked, __ATOMIC_SEQ_CST) == key)
 				shim_bug("revoked under an access");
-			sodp_remote_put(&remote);
+			end(&remote);
 			__atomic_add_fetch(&admitted, 1, __ATOMIC_RELAXED);
 		} else {
 			__atomic_add_fetch(&refused, 1, __ATOMIC_RELAXED);

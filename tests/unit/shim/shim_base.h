@@ -234,6 +234,12 @@ static inline bool atomic64_try_cmpxchg_acquire(atomic64_t *v, s64 *old,
 					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
+static inline bool atomic64_try_cmpxchg(atomic64_t *v, s64 *old, s64 new)
+{
+	return __atomic_compare_exchange_n(&v->counter, old, new, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
 static inline s64 atomic64_cmpxchg(void *at, s64 old, s64 new)
 {
 	__atomic_compare_exchange_n((s64 *)at, &old, new, false,

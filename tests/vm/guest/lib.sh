@@ -106,7 +106,8 @@ sd_device_ready() {
 	[[ $state == *ACTIVE* ]] && sd_gid "$1" >/dev/null
 }
 
-# sd_link NAME NETDEV [TYPE [NS]]: makes an RDMA device and waits until its port is active and its IPv4 GID is there.
+# sd_link NAME NETDEV [TYPE [NS]]: makes an RDMA device and waits until its port is active and its IPv4 GID is there. With
+# SD_SHORTCUT=0 in the environment, one whose packets to itself take the way through the loopback device.
 sd_link() {
 	local name=$1 netdev=$2 type=${3:-softodp} ns=${4:-}
 	case $type in
@@ -114,11 +115,15 @@ sd_link() {
 	esac
 	sd_in "$ns" rdma link add "$name" type "$type" netdev "$netdev" || return
 	if [ -z "$ns" ]; then
-		sd_wait 20 sd_device_ready "$name"
+		sd_wait 20 sd_device_ready "$name" || return
 	else
-		sd_in "$ns" bash -c ". '$SD_ROOT/tests/vm/guest/lib.sh'; sd_wait 20 sd_device_ready '$name'"
+		sd_in "$ns" bash -c ". '$SD_ROOT/tests/vm/guest/lib.sh'; sd_wait 20 sd_device_ready '$name'" || return
 	fi
+	[ "$type" != softodp ] || [ -z "${SD_SHORTCUT:-}" ] || [ -n "$ns" ] || sd_shortcut "$name" "$SD_SHORTCUT"
 }
+
+# sd_shortcut DEV 0|1: do its packets to this same namespace skip the IP stack?
+sd_shortcut() { echo "$2" >"/sys/class/infiniband/$1/local_shortcut"; }
 
 # sd_wire NETDEV ADDRESS PEER PEER-ADDRESS NAMESPACE MTU: a wire from here into a new namespace.
 sd_wire() {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# timeout: 240
+# timeout: 360
 # kernels: stock
 # long: debug
 #
@@ -15,9 +15,14 @@ sd_link sodp0 d0
 n=800
 [ "$SD_KERNEL" = stock ] || n=150
 
-"$SD_BIN/reliability" --dev sodp0 rules
-"$SD_BIN/reliability" --dev sodp0 stream $n
-"$SD_BIN/reliability" --dev sodp0 churn $((n / 4))
+for shortcut in 1 0; do
+	echo "# local shortcut: $shortcut"
+	sd_shortcut sodp0 $shortcut
+	"$SD_BIN/reliability" --dev sodp0 rules
+	"$SD_BIN/reliability" --dev sodp0 stream $n
+	"$SD_BIN/reliability" --dev sodp0 churn $((n / 4))
+done
+# Off: only packets in the stack tie a queue pair to a CPU.
 "$SD_BIN/reliability" --dev sodp0 busy 6
 [ "$(sd_counter sodp0 req_retransmits)" -le 60 ] || echo "# many retransmits on a good wire"
 
