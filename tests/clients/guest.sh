@@ -51,7 +51,6 @@ install_packages() {
 	for part in usr etc var; do
 		[ ! -d "$1/$part" ] || cp -a "$1/$part/." "/$part/"
 	done
-	ldconfig
 	grep -q '^_rpc:' /etc/passwd || echo '_rpc:x:990:65534::/run/rpcbind:/usr/sbin/nologin' >>/etc/passwd
 	grep -q '^statd:' /etc/passwd || echo 'statd:x:991:65534::/var/lib/nfs:/usr/sbin/nologin' >>/etc/passwd
 }

@@ -37,5 +37,5 @@ row rstream_async 90 switch data "$RS_FEATURES" both cm 'rstream -b @ -S 4096 -C
 row riostream 90 switch data "$RS_FEATURES, rsocket's own regions" both cm 'riostream -b @ -S 65536 -C 50 -I 2 -T v' 'riostream -s @ -S 65536 -C 50 -I 2 -T v'
 row rcopy 90 switch data "$RS_FEATURES" rs_copy
 row netcat 90 switch data "$RS_FEATURES" rs_netcat
-row NPtcp 180 switch data "$RS_FEATURES" rs_under both 'NPtcp -i -u 65536' 'NPtcp -i -u 65536 -h @'
+row NPtcp 180 switch data "$RS_FEATURES" rs_under both 'NPtcp -i -u 65536 -n 20' 'NPtcp -i -u 65536 -n 20 -h @'
 row iperf 90 switch - "$RS_FEATURES" rs_under stays 'iperf -s -B @' 'iperf -c @ -n 4M'
