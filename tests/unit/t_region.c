@@ -142,9 +142,9 @@ static void test_attributes(void **state)
 		{ BASE, TB(1), BASE, 0 },
 		{ 0, U64_MAX, 0, 0 },
 		{ BASE + 1, 5, 2, -EINVAL }, /* other offset in the page */
-		{ -PAGE_SIZEUL, 4097, -PAGE_SIZEUL, -EINVAL }, /* wraps */
+		{ -PAGE_SIZE, PAGE_SIZE + 1, -PAGE_SIZE, -EINVAL }, /* wraps */
 		{ BASE, U64_MAX, BASE, -EINVAL },
-		{ BASE, 4097, -PAGE_SIZEUL, -EINVAL }, /* the iova wraps */
+		{ BASE, PAGE_SIZE + 1, -PAGE_SIZE, -EINVAL }, /* the iova wraps */
 	};
 	struct sodp_region *r;
 	size_t i;
