@@ -50,6 +50,7 @@ enum sodp_verdict sodp_resp_rnr_fault(struct sodp_qp *qp);
  * completes with @status, the QP goes to the error state. The other two tell
  * the consumer by an event as well.
  */
+void sodp_resp_nak(struct sodp_qp *qp, u32 psn, enum sodp_nak nak);
 enum sodp_verdict sodp_resp_fail(struct sodp_qp *qp, u32 psn, enum sodp_nak nak,
 				 enum ib_wc_status status);
 enum sodp_verdict sodp_resp_invalid(struct sodp_qp *qp, u32 psn);
@@ -90,6 +91,8 @@ void sodp_resp_accept(struct sodp_qp *qp, const struct sodp_pkt *pkt, u32 n);
 enum sodp_verdict sodp_resp_read(struct sodp_qp *qp,
 				 const struct sodp_pkt *pkt);
 void sodp_resp_reread(struct sodp_qp *qp, const struct sodp_pkt *pkt);
+/* What is being read cannot be reached. */
+enum sodp_verdict sodp_resp_read_denied(struct sodp_qp *qp);
 enum sodp_verdict sodp_resp_read_slice(struct sodp_qp *qp,
 				       struct sodp_budget *budget);
 

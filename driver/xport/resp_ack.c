@@ -132,14 +132,19 @@ static enum sodp_counter nak_counter(enum sodp_nak nak)
 	}
 }
 
+void sodp_resp_nak(struct sodp_qp *qp, u32 psn, enum sodp_nak nak)
+{
+	/* What was done is done; in the error state we are mute. */
+	sodp_resp_ack_flush(qp);
+	sodp_count(qp->dev->counters, nak_counter(nak));
+	send_aeth(qp, SODP_AETH_NAK | nak, psn);
+}
+
 enum sodp_verdict sodp_resp_fail(struct sodp_qp *qp, u32 psn, enum sodp_nak nak,
 				 enum ib_wc_status status)
 {
 	if (sodp_qp_is_rc(qp)) {
-		/* What was done is done; in the error state we are mute. */
-		sodp_resp_ack_flush(qp);
-		sodp_count(qp->dev->counters, nak_counter(nak));
-		send_aeth(qp, SODP_AETH_NAK | nak, psn);
+		sodp_resp_nak(qp, psn, nak);
 	} else if (nak != SODP_NAK_REM_OP) {
 		return sodp_resp_drop_message(qp, psn);
 	}

@@ -124,8 +124,7 @@ static bool ended(struct sodp_qp *qp, enum sodp_mem_result result)
 	resp->read_waits = false;
 	if (result == SODP_MEM_OK)
 		return true;
-	sodp_resp_denied(qp, resp->read_psn);
-	return false;
+	return sodp_resp_read_denied(qp) == SODP_NEXT;
 }
 
 bool sodp_resp_resume(struct sodp_qp *qp)

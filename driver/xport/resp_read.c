@@ -14,7 +14,8 @@ enum {
 	PROBE_TRIES = 4, /* faults in vain, so that no churn starves a READ */
 };
 
-static void start(struct sodp_resp *resp, const struct sodp_pkt *pkt, u32 n)
+static void start(struct sodp_resp *resp, const struct sodp_pkt *pkt, u32 n,
+		  bool again)
 {
 	struct sodp_resp_slot *read = &resp->read;
 
@@ -27,6 +28,7 @@ static void start(struct sodp_resp *resp, const struct sodp_pkt *pkt, u32 n)
 	read->length = pkt->dma_len;
 	resp->read_off = 0;
 	resp->read_psn = pkt->psn;
+	resp->read_again = again;
 }
 
 /* The first missing entry of what is to be read, as far as it is looked at. */
@@ -88,14 +90,31 @@ enum sodp_verdict sodp_resp_read(struct sodp_qp *qp, const struct sodp_pkt *pkt)
 	}
 	sodp_resp_ack_flush(qp);
 	sodp_resp_accept(qp, pkt, n);
-	start(resp, pkt, n);
+	start(resp, pkt, n, false);
 	*sodp_slot_new(resp) = resp->read;
 	return SODP_NEXT;
 }
 
 void sodp_resp_reread(struct sodp_qp *qp, const struct sodp_pkt *pkt)
 {
-	start(&qp->resp, pkt, sodp_psn_count(pkt->dma_len, qp->mtu));
+	start(&qp->resp, pkt, sodp_psn_count(pkt->dma_len, qp->mtu), true);
+}
+
+/*
+ * A peer that lost its patience asks again for what is on its way. The memory
+ * may go between the two answers; that is no fault of the peer, which has its
+ * bytes. So the connection goes on: a NAK that is stale is none to the peer,
+ * and if it did lose the first answer, it learns what it must.
+ */
+enum sodp_verdict sodp_resp_read_denied(struct sodp_qp *qp)
+{
+	struct sodp_resp *resp = &qp->resp;
+
+	if (!resp->read_again)
+		return sodp_resp_denied(qp, resp->read_psn);
+	resp->read.valid = false;
+	sodp_resp_nak(qp, resp->read_psn, SODP_NAK_REM_ACCESS);
+	return SODP_NEXT;
 }
 
 static u8 response_opcode(const struct sodp_resp *resp)
@@ -175,7 +194,7 @@ static enum sodp_verdict respond(struct sodp_qp *qp, struct sodp_budget *budget)
 		kfree_skb(skb);
 		if (result == SODP_MEM_FAULT)
 			return wait_for(qp, &miss);
-		return sodp_resp_denied(qp, resp->read_psn);
+		return sodp_resp_read_denied(qp);
 	}
 	sodp_pkt_send(qp, skb);
 	resp->answered = jiffies;

@@ -328,6 +328,7 @@ struct sodp_resp {
 	u32 read_psn; /* of the next response */
 	unsigned long answered; /* jiffies of the last READ or atomic response */
 	bool read_waits; /* the park is for its next bytes */
+	bool read_again; /* it was asked for before */
 	bool last_told; /* ERR, with an SRQ: that no receive is left */
 	unsigned int flush_ms; /* between two polls of the ring in ERR */
 	struct timer_list hold_timer; /* a fault or an ERR flush poll is due */

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum expect {
@@ -44,6 +45,7 @@ struct row {
 	int wc; /* first completion; WC_NONE: none, or a flush in ERR */
 	bool error; /* QP in ERR afterwards */
 	bool writes; /* the region may have changed */
+	bool hides; /* nobody can reach it any more when the last is sent */
 	int no_access; /* taken from the QP's access flags */
 	int no_receives; /* nothing posted */
 	int rd_atomic; /* 0: 4; -1: none */
@@ -384,6 +386,13 @@ static const struct row rows[] = {
 	  .count = 1,
 	  .answer = SILENT,
 	  .counter = "duplicate_request" },
+	{ .name = "duplicate READ of what is gone since: the connection lives on",
+	  .packets = { { .op = READ_REQ, .dma = 64 },
+		       { .op = READ_REQ, .dma = 64 } },
+	  .count = 2,
+	  .answer = NAK_ACC,
+	  .counter = ACC,
+	  .hides = true },
 
 	/* answers to nothing */
 	DROP("ACK of a PSN never sent", "drop_stray_ack",
@@ -473,13 +482,12 @@ static bool told_to_wait(const struct row *row, const struct answer *a,
 	return true;
 }
 
-/* The last word counts: earlier packets of the row have theirs. */
-static bool converse(const struct row *row, struct peer *peer, struct victim *v,
-		     struct answer *last)
+/* From packet @from on. The last word counts: earlier packets have theirs. */
+static bool converse_from(const struct row *row, int from, struct peer *peer,
+			  struct victim *v, struct answer *last)
 {
 	uint32_t psn = (VICTIM_PSN + row->answer_psn) & 0xffffff;
 	bool any = false;
-	int from = 0;
 
 	for (int tries = 0; tries < 20; tries++) {
 		for (int i = from; i < row->count; i++)
@@ -498,6 +506,27 @@ static bool converse(const struct row *row, struct peer *peer, struct victim *v,
 			break;
 		any = false;
 	}
+	return any;
+}
+
+static bool converse(const struct row *row, struct peer *peer, struct victim *v,
+		     struct answer *last)
+{
+	struct region *r = &v->dut->regions[K_ALL];
+	struct row first = *row;
+	bool any;
+
+	if (!row->hides)
+		return converse_from(row, 0, peer, v, last);
+	first.count = 1;
+	first.answer = DATA;
+	if (!converse_from(&first, 0, peer, v, last) || classify(last) != DATA)
+		return false;
+	if (mprotect(r->buf, BUF_LEN, PROT_NONE))
+		die("mprotect");
+	any = converse_from(row, row->count - 1, peer, v, last);
+	if (mprotect(r->buf, BUF_LEN, PROT_READ | PROT_WRITE))
+		die("mprotect");
 	return any;
 }
 
