@@ -19,6 +19,8 @@ struct bench {
 	struct rd_qp peer, owner;
 	uint8_t *at, *buf, *want; /* the field; the peer's; its content */
 	struct ibv_mr *mr, *buf_mr;
+	struct ibv_mw *mw[2]; /* of both types, bound to all of the field */
+	uint32_t rkey; /* of the field, or of a window */
 	unsigned int off, len;
 	uint64_t version;
 };
@@ -31,6 +33,7 @@ struct use {
 	unsigned int len; /* 0: any */
 	bool sent; /* the field's content goes to buf; else buf's to it */
 	bool word; /* an atomic, which judges itself */
+	unsigned int window; /* of this type, or 0 */
 };
 
 static int do_op(struct bench *b, struct rd_qp *q, struct rd_op *op)
@@ -46,7 +49,7 @@ static struct rd_op into(struct bench *b, enum ibv_wr_opcode opcode)
 		.len = b->len,
 		.lkey = b->buf_mr->lkey,
 		.raddr = (uintptr_t)b->at + b->off,
-		.rkey = b->mr->rkey,
+		.rkey = b->rkey,
 	};
 }
 
@@ -207,22 +210,35 @@ static int swap_result(struct bench *b)
 }
 
 static const struct use uses[] = {
-	{ "WRITE target", write_target, OP_WRITE, 0, false, false },
-	{ "WRITE with immediate", write_imm, OP_WRITE, 0, false, false },
-	{ "READ source", read_source, OP_READ, 0, true, false },
-	{ "WRITE source", write_source, OP_WRITE_FROM, 0, true, false },
-	{ "WRITE source in pieces", send_pieces, OP_WRITE_FROM, 0, true,
-	  false },
-	{ "READ sink", read_sink, OP_READ_INTO, 0, false, false },
-	{ "SEND source", send_source, OP_SEND_FROM, 0, true, false },
-	{ "receive buffer", receive, OP_SEND, 0, false, false },
-	{ "receive buffer, immediate", receive_imm, OP_SEND, 0, false, false },
-	{ "receive buffer in pieces", receive_pieces, OP_SEND, 0, false,
-	  false },
-	{ "FETCH_ADD target", add_target, OP_ADD, 8, false, true },
-	{ "CMP_SWAP target", swap_target, OP_SWAP, 8, false, true },
-	{ "FETCH_ADD result", add_result, OP_ADD, 8, false, true },
-	{ "CMP_SWAP result", swap_result, OP_SWAP, 8, false, true },
+	{ "WRITE target", write_target, OP_WRITE, 0, false, false, 0 },
+	{ "WRITE with immediate", write_imm, OP_WRITE, 0, false, false, 0 },
+	{ "READ source", read_source, OP_READ, 0, true, false, 0 },
+	{ "WRITE source", write_source, OP_WRITE_FROM, 0, true, false, 0 },
+	{ "WRITE source in pieces", send_pieces, OP_WRITE_FROM, 0, true, false,
+	  0 },
+	{ "READ sink", read_sink, OP_READ_INTO, 0, false, false, 0 },
+	{ "SEND source", send_source, OP_SEND_FROM, 0, true, false, 0 },
+	{ "receive buffer", receive, OP_SEND, 0, false, false, 0 },
+	{ "receive buffer, immediate", receive_imm, OP_SEND, 0, false, false,
+	  0 },
+	{ "receive buffer in pieces", receive_pieces, OP_SEND, 0, false, false,
+	  0 },
+	{ "FETCH_ADD target", add_target, OP_ADD, 8, false, true, 0 },
+	{ "CMP_SWAP target", swap_target, OP_SWAP, 8, false, true, 0 },
+	{ "FETCH_ADD result", add_result, OP_ADD, 8, false, true, 0 },
+	{ "CMP_SWAP result", swap_result, OP_SWAP, 8, false, true, 0 },
+	{ "WRITE, window of type 1", write_target, OP_WRITE, 0, false, false,
+	  1 },
+	{ "READ, window of type 1", read_source, OP_READ, 0, true, false, 1 },
+	{ "FETCH_ADD, window of type 1", add_target, OP_ADD, 8, false, true,
+	  1 },
+	{ "WRITE, window of type 2", write_target, OP_WRITE, 0, false, false,
+	  2 },
+	{ "WRITE with immediate, window of type 2", write_imm, OP_WRITE, 0,
+	  false, false, 2 },
+	{ "READ, window of type 2", read_source, OP_READ, 0, true, false, 2 },
+	{ "CMP_SWAP, window of type 2", swap_target, OP_SWAP, 8, false, true,
+	  2 },
 };
 
 /* --- the field --------------------------------------------------- */
@@ -288,6 +304,7 @@ static void one_use(struct bench *b, const struct use *u, int file,
 
 	pick_place(b, u, g);
 	make_cold(b, file);
+	b->rkey = u->window ? b->mw[u->window - 1]->rkey : b->mr->rkey;
 	faults = counter(r->dev_name, "page_faults_handled");
 	start = now_ms();
 	status = u->fn(b);
@@ -312,21 +329,66 @@ static void check_caps(struct run *r)
 			      IBV_ODP_SUPPORT_WRITE | IBV_ODP_SUPPORT_READ |
 			      IBV_ODP_SUPPORT_ATOMIC |
 			      IBV_ODP_SUPPORT_SRQ_RECV; /* guest test srq */
-	const struct ibv_device_attr *attr = &r->dev.attr.orig_attr;
 	uint32_t has = r->dev.attr.odp_caps.per_transport_caps.rc_odp_caps;
 
 	if (has != want)
 		fail(r, "the table shows %#x of RC, the device says %#x", want,
 		     has);
-	if (attr->max_mw)
-		fail(r, "windows: no row yet");
 	tap_note("%s: rows of RC; UC, UD and shared receive queues have tests "
-		 "of their own, windows and flush the device has not",
+		 "of their own, flush the device has not",
 		 r->sc->name);
+}
+
+/* By the QP that the uses come in by: who else comes has no window of type 2. */
+static void bind_window(struct bench *b, struct ibv_mw *mw)
+{
+	struct ibv_mw_bind bind = {
+		.send_flags = IBV_SEND_SIGNALED,
+		.bind_info = { .mr = b->mr,
+			       .addr = (uintptr_t)b->at,
+			       .length = ROOM,
+			       .mw_access_flags = IBV_ACCESS_REMOTE_WRITE |
+						  IBV_ACCESS_REMOTE_READ |
+						  IBV_ACCESS_REMOTE_ATOMIC },
+	};
+	struct ibv_send_wr *bad, wr = {
+		.opcode = IBV_WR_BIND_MW,
+		.send_flags = IBV_SEND_SIGNALED,
+		.bind_mw = { .mw = mw,
+			     .rkey = ibv_inc_rkey(mw->rkey),
+			     .bind_info = bind.bind_info },
+	};
+	int err;
+
+	if (mw->type == IBV_MW_TYPE_1)
+		err = ibv_bind_mw(b->owner.qp, mw, &bind);
+	else
+		err = ibv_post_send(b->owner.qp, &wr, &bad);
+	if (err)
+		die("binding a window: %s", strerror(err));
+	err = rd_wait(b->owner.scq, NULL, 10 * b->run->limit_ms);
+	if (err)
+		fail(b->run, "binding a window of type %d: %s", mw->type,
+		     rd_status(err));
+	if (mw->type == IBV_MW_TYPE_2)
+		mw->rkey = wr.bind_mw.rkey;
+}
+
+static void open_windows(struct bench *b)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(b->mw); i++) {
+		b->mw[i] = ibv_alloc_mw(b->run->dev.pd, IBV_MW_TYPE_1 + i);
+		if (!b->mw[i])
+			die("alloc_mw: %s", strerror(errno));
+		bind_window(b, b->mw[i]);
+	}
 }
 
 static void close_bench(struct bench *b)
 {
+	for (unsigned int i = 0; i < ARRAY_SIZE(b->mw); i++)
+		if (ibv_dealloc_mw(b->mw[i]))
+			fail(b->run, "dealloc_mw: %s", strerror(errno));
 	rd_qp_destroy(&b->peer);
 	rd_qp_destroy(&b->owner);
 	if (ibv_dereg_mr(b->mr) || ibv_dereg_mr(b->buf_mr))
@@ -349,9 +411,11 @@ static void uses_run(struct run *r)
 	    mmap(b.at, ROOM, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_FIXED_NOREPLACE, file, 0) != b.at)
 		die("memfd: %s", strerror(errno));
-	b.mr = rd_reg(&r->dev, b.at, ROOM, RD_ALL | IBV_ACCESS_ON_DEMAND);
+	b.mr = rd_reg(&r->dev, b.at, ROOM,
+		      RD_ALL | IBV_ACCESS_ON_DEMAND | IBV_ACCESS_MW_BIND);
 	b.buf_mr = rd_reg(&r->dev, b.buf, ROOM, RD_ALL);
 	rd_pair(&b.peer, &r->dev, &b.owner, &r->dev, NULL);
+	open_windows(&b);
 	do {
 		for (i = 0; i < ARRAY_SIZE(uses) && !failed(r); i++)
 			one_use(&b, &uses[i], file, &g);

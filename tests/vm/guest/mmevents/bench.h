@@ -57,7 +57,8 @@ void dereg(struct ibv_mr *mr);
  * A thread that writes stamped pages into a region through QPs of its own, page
  * by page, each a version newer, and remembers what was completed.
  */
-#define STREAM_PAGES 64
+/* So many that the stream does not keep them all young. */
+#define STREAM_PAGES 512
 
 struct stream {
 	struct rd_qp peer, owner;

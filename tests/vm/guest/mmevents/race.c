@@ -222,7 +222,7 @@ static void third_thread_compaction(void)
 /* --- drop, prefetch and write at the same time
  * ----------------------------------- */
 
-#define N STREAM_PAGES
+#define N 64
 
 static struct {
 	uint8_t *at, *canary;
