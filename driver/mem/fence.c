@@ -311,8 +311,10 @@ static void free_smm(struct mmu_notifier *mn)
 	struct sodp_mm *smm = to_smm(mn);
 
 	WARN_ON_ONCE(!RB_EMPTY_ROOT(&smm->regions.rb_root));
-	if (smm->mem)
+	if (smm->mem) {
+		atomic_dec(&smm->mem->notifiers);
 		sodp_mem_put(smm->mem);
+	}
 	sodp_user_put(smm->user);
 	kfree(smm);
 	if (atomic_dec_and_test(&live_mms))
@@ -356,6 +358,7 @@ struct sodp_mm *sodp_mm_get(struct sodp_mem *mem)
 	smm = to_smm(mn);
 	if (!smm->mem) { /* new: mmap_lock keeps this to one of us */
 		refcount_inc(&mem->refs);
+		atomic_inc(&mem->notifiers);
 		smm->mem = mem;
 	}
 	mmap_write_unlock(mm);

@@ -165,6 +165,7 @@ struct sodp_mem {
 	u32 next_window;
 	spinlock_t window_lock; /* bh; the lists of all window users */
 	atomic_t variant; /* low byte of the next key */
+	atomic_t regions, notifiers; /* until the last of them is freed */
 	struct sodp_counters __percpu *counters; /* NULL once destroyed */
 	struct mmu_notifier_ops ops; /* its address finds our notifiers */
 	struct rcu_head rcu;

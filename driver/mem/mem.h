@@ -60,6 +60,9 @@ struct sodp_mem *sodp_mem_create(struct sodp_counters __percpu *counters);
  * keep what they need (and the module) alive by their own references.
  */
 void sodp_mem_destroy(struct sodp_mem *mem);
+/* What is in memory, also of what is on its way out. Any context. */
+void sodp_mem_live(const struct sodp_mem *mem, unsigned int *regions,
+		   unsigned int *notifiers);
 /* Module load and exit: slab caches, workqueue, notifier synchronisation. */
 int sodp_mem_init(void);
 void sodp_mem_exit(void);

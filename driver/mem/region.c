@@ -59,6 +59,13 @@ void sodp_mem_put(struct sodp_mem *mem)
 	kfree_rcu(mem, rcu);
 }
 
+void sodp_mem_live(const struct sodp_mem *mem, unsigned int *regions,
+		   unsigned int *notifiers)
+{
+	*regions = atomic_read(&mem->regions);
+	*notifiers = atomic_read(&mem->notifiers);
+}
+
 void sodp_mem_destroy(struct sodp_mem *mem)
 {
 	if (!mem)
@@ -105,6 +112,7 @@ static void free_region_work(struct work_struct *work)
 	}
 	WARN_ON_ONCE(region->table.nodes);
 	sodp_fast_free(region);
+	atomic_dec(&region->mem->regions);
 	sodp_mem_put(region->mem);
 	kmem_cache_free(region_cache, region);
 }
@@ -309,6 +317,7 @@ static struct sodp_region *alloc_region(struct sodp_mem *mem,
 		return NULL;
 	refcount_set(&r->refs, 1);
 	refcount_inc(&mem->refs);
+	atomic_inc(&mem->regions);
 	r->mem = mem;
 	r->kind = attr->kind;
 	r->domain = attr->domain;

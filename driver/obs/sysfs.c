@@ -12,6 +12,12 @@
  *	machine and network namespace are handed over without the IP stack; 0,
  *	at either end: they take the way through the loopback device, where
  *	tcpdump and filters see them. Holds for packets from then on.
+ *
+ * ... and may look at:
+ *
+ * live_regions, live_notifiers: what the device has in memory. A region that
+ *	was deregistered counts until nobody can be in it any more; a notifier
+ *	is a process's, and goes with its last region or its end.
  */
 #include <linux/device.h>
 #include <linux/sysfs.h>
@@ -96,11 +102,30 @@ static ssize_t local_shortcut_store(struct device *device,
 }
 static DEVICE_ATTR_RW(local_shortcut);
 
+static ssize_t live_regions_show(struct device *device,
+				 struct device_attribute *attr, char *buf)
+{
+	unsigned int regions, notifiers;
+
+	sodp_mem_live(dev_of(device)->mem, &regions, &notifiers);
+	return sysfs_emit(buf, "%u\n", regions);
+}
+static DEVICE_ATTR_RO(live_regions);
+
+static ssize_t live_notifiers_show(struct device *device,
+				   struct device_attribute *attr, char *buf)
+{
+	unsigned int regions, notifiers;
+
+	sodp_mem_live(dev_of(device)->mem, &regions, &notifiers);
+	return sysfs_emit(buf, "%u\n", notifiers);
+}
+static DEVICE_ATTR_RO(live_notifiers);
+
 static struct attribute *attrs[] = {
-	&dev_attr_odp_mode.attr,
-	&dev_attr_fault_hold_ms.attr,
-	&dev_attr_local_shortcut.attr,
-	NULL,
+	&dev_attr_odp_mode.attr,       &dev_attr_fault_hold_ms.attr,
+	&dev_attr_local_shortcut.attr, &dev_attr_live_regions.attr,
+	&dev_attr_live_notifiers.attr, NULL,
 };
 
 const struct attribute_group sodp_sysfs_group = {

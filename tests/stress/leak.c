@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* Nothing of a scenario may be left when its processes are gone. */
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,22 +12,57 @@ static const char *device;
 static char before[400];
 static uint64_t refs_before;
 
-static uint64_t module_refs(void)
+/* UINT64_MAX: there is no such file. */
+static uint64_t number_in(const char *path)
 {
-	uint64_t refs = 0;
-	char text[32] = "";
-	FILE *f = fopen("/sys/module/softodp/refcnt", "r");
+	uint64_t number = UINT64_MAX;
+	char text[32];
+	FILE *f = fopen(path, "r");
 
 	if (f && fgets(text, sizeof(text), f))
-		refs = strtoull(text, NULL, 10);
+		number = strtoull(text, NULL, 10);
 	if (f)
 		fclose(f);
-	return refs;
+	return number;
 }
 
-/* "sodp0: pd 1 cq 2 qp 1 cm_id 0 mr 0 ctx 0 srq 0", "module references 1" */
+static uint64_t module_refs(void)
+{
+	return number_in("/sys/module/softodp/refcnt");
+}
+
+/* The driver's own count, which only it has. */
+static uint64_t live(const char *what)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "/sys/class/infiniband/%s/live_%s", device,
+		 what);
+	return number_in(path);
+}
+
+/* Pages that are pinned for a device, in all of the machine. */
+static uint64_t pinned_pages(void)
+{
+	uint64_t got = 0, given = 0, n;
+	FILE *f = fopen("/proc/vmstat", "r");
+	char line[100];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "nr_foll_pin_acquired %" SCNu64, &n) == 1)
+			got = n;
+		if (sscanf(line, "nr_foll_pin_released %" SCNu64, &n) == 1)
+			given = n;
+	}
+	if (f)
+		fclose(f);
+	return got - given;
+}
+
+/* "sodp0: pd 1 cq 2 qp 1 cm_id 0 mr 0 ctx 0 srq 0", "module references 1" ... */
 static void look(char *text, size_t room)
 {
+	uint64_t regions = live("regions"), notifiers = live("notifiers");
 	char command[100];
 	size_t n = 0;
 	FILE *f;
@@ -35,13 +71,21 @@ static void look(char *text, size_t room)
 		 device);
 	f = popen(command, "r");
 	if (f) {
-		n = fread(text, 1, room - 60, f);
+		n = fread(text, 1, room - 160, f);
 		pclose(f);
 	}
 	while (n && text[n - 1] <= ' ')
 		n--;
-	snprintf(text + n, room - n, ", module references %llu",
-		 (unsigned long long)module_refs());
+	n += snprintf(text + n, room - n, ", pinned pages %" PRIu64,
+		      pinned_pages());
+	if (module_refs() == UINT64_MAX)
+		return; /* another driver */
+	if (regions == UINT64_MAX || notifiers == UINT64_MAX)
+		die("%s does not say what it has in memory", device);
+	snprintf(text + n, room - n,
+		 ", regions %" PRIu64 ", notifiers %" PRIu64
+		 ", module references %" PRIu64,
+		 regions, notifiers, module_refs());
 }
 
 void leak_baseline(const char *dev)

@@ -203,7 +203,8 @@ sd_leaks() {
 	# Objects younger than 5 s are not reported, and the first scan only takes checksums.
 	sd_pause 6
 	for i in 1 2; do
-		echo scan >"$leaks" 2>/dev/null || return 0
+		# It gives up for good when there is no memory for its own notes.
+		echo scan >"$leaks" 2>/dev/null || sd_fail "kmemleak has switched itself off: $(dmesg | grep kmemleak | tail -n 1)"
 		sd_pause 1
 	done
 	! grep -qE '\[(softodp|ib_core|ib_uverbs)\]|\] 0xffffffff[0-9a-f]{8}$' "$leaks" || {
