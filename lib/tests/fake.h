@@ -14,6 +14,8 @@
 
 #include <softodp/softodp.h>
 
+#include "covers.h"
+
 enum {
 	RC_ALL = IBV_ODP_SUPPORT_SEND | IBV_ODP_SUPPORT_RECV |
 		 IBV_ODP_SUPPORT_WRITE | IBV_ODP_SUPPORT_READ |
