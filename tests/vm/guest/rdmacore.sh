@@ -21,9 +21,9 @@ echo 32 >/proc/sys/vm/nr_hugepages
 limit=20
 [ "$SD_KERNEL" = stock ] || limit=60
 expected=$SD_ROOT/tests/vm/guest/rdmacore.expected
-run=(/usr/bin/python3 "$SD_ROOT/tests/vm/guest/rdmacore_run.py" --dev sodp0 --gid "$(sd_gid sodp0)" --limit $limit)
+run=(/usr/bin/python3 "$SD_ROOT/tests/vm/guest/rdmacore_run.py" --dev sodp0 --gid "$(sd_gid sodp0)" --limit "$limit")
 "${run[@]}" --expected "$expected"
 # What is in no list must pass. With a provider that has them all of it did above.
 sed '/the provider .*has no/d' "$expected" >/run/rdmacore.filled
-[ "$(grep -c 'the provider .*has no' "$expected")" = 9 ] || sd_fail "not the tests that the list had"
+[ "$(grep -c 'the provider .*has no' "$expected")" = 10 ] || sd_fail "not the tests that the list had"
 "$SD_ROOT/build/lib/preload/softodp-odp" --devices none "${run[@]}" --expected /run/rdmacore.filled test_mr test_odp
