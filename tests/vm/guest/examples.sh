@@ -34,7 +34,8 @@ mkfs.ext4 -q -O ^has_journal /dev/vdb
 mkdir -p /mnt
 mount /dev/vdb /mnt
 memory=$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo) / 1024))
-export KV_MIB=$((memory * 4)) KV_FILE=/mnt/kv.table KV_GETS=1000
+[ "$memory" -le 416 ] || sd_fail "$memory MiB of memory, more than the boot line asks for"
+export KV_MIB=$((416 * 4)) KV_FILE=/mnt/kv.table KV_GETS=1000
 before=$(sed -n 's/^oom_kill //p' /proc/vmstat)
 timeout 200 "$examples/kv_store" sodp0 >/run/said 2>&1 &
 store=$!
