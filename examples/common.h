@@ -48,6 +48,10 @@ void ex_stop(struct ex_end *end);
 int ex_main(int argc, char **argv, int (*owner)(struct ex_end *),
 	    int (*peer)(struct ex_end *));
 
+/* connect.c: the device by name, and a new queue pair; ex_start() calls both. */
+void ex_open(struct ex_end *end, const char *name);
+void ex_connect(struct ex_end *end);
+
 /* sock.c: to and from the other process. */
 int ex_dial(const char *host);
 int ex_await(void);

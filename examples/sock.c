@@ -50,6 +50,13 @@ void ex_swap(int sock, const void *mine, void *theirs, size_t size)
 	ex_recv(sock, theirs, size);
 }
 
+void ex_sync(const struct ex_end *end)
+{
+	char mine = 's', theirs;
+
+	ex_swap(end->sock, &mine, &theirs, 1);
+}
+
 int ex_dial(const char *host)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *ai;

@@ -4,63 +4,14 @@
 
 #include <softodp/softodp.h>
 
-#include "uverbs.h"
+#include "rereg_kernel.h"
 
-/*
- * Of libibverbs, for providers: a child of fork() shall not have (shall have
- * again) this memory. Nothing happens unless ibv_fork_init() was called.
- */
-int ibv_dontfork_range(void *base, size_t size);
-int ibv_dofork_range(void *base, size_t size);
-
-struct change {
-	struct ibv_mr *mr;
-	int flags;
-	struct ibv_pd *pd;
-	void *addr;
-	size_t length;
-	unsigned int access;
-};
-
-/*
- * As ibv_rereg_mr(): its codes, with errno. What the region was on before is
- * given back to children, on demand or not: ibv_rereg_mr() knows no better.
- */
-static int rereg_by_kernel(const struct change *c)
-{
-	const int translate = c->flags & IBV_REREG_MR_CHANGE_TRANSLATION;
-	void *old_addr = c->mr->addr;
-	const size_t old_length = c->mr->length;
-	int ret;
-
-	if (translate && ibv_dontfork_range(c->addr, c->length))
-		return IBV_REREG_MR_ERR_DONT_FORK_NEW;
-	ret = uverbs_rereg(c->mr, c->flags, c->pd, c->addr, c->length,
-			   c->access);
-	if (ret) {
-		if (translate && ibv_dofork_range(c->addr, c->length)) {
-			errno = ret;
-			return IBV_REREG_MR_ERR_CMD_AND_DO_FORK_NEW;
-		}
-		errno = ret;
-		return IBV_REREG_MR_ERR_CMD;
-	}
-	if (translate && ibv_dofork_range(old_addr, old_length))
-		return IBV_REREG_MR_ERR_DO_FORK_OLD;
-	return 0;
-}
-
-static int lacks(int error)
-{
-	return error == EOPNOTSUPP || error == ENOSYS;
-}
-
-static int rereg(const struct change *c)
+static int rereg(const struct rereg_change *c)
 {
 	int ret = ibv_rereg_mr(c->mr, c->flags, c->pd, c->addr, c->length,
 			       (int)c->access);
 
-	if (ret == IBV_REREG_MR_ERR_CMD && lacks(errno))
+	if (ret == IBV_REREG_MR_ERR_CMD && rereg_lacks(errno))
 		ret = rereg_by_kernel(c);
 	/* Any positive value is an errno value of a provider. */
 	if (ret > 0) {
@@ -81,8 +32,8 @@ static enum softodp_rereg_state state_of(int code)
 		return SOFTODP_REREG_UNCHANGED;
 	default:
 		/* Who cannot says so before touching anything. */
-		return lacks(errno) ? SOFTODP_REREG_UNCHANGED :
-				      SOFTODP_REREG_LOST;
+		return rereg_lacks(errno) ? SOFTODP_REREG_UNCHANGED :
+					    SOFTODP_REREG_LOST;
 	}
 }
 
@@ -90,7 +41,9 @@ int softodp_rereg_mr(struct ibv_mr *mr, int flags, struct ibv_pd *pd,
 		     void *addr, size_t length, unsigned int access,
 		     enum softodp_rereg_state *state)
 {
-	const struct change change = { mr, flags, pd, addr, length, access };
+	const struct rereg_change change = {
+		mr, flags, pd, addr, length, access
+	};
 	enum softodp_rereg_state unused;
 	const int saved = errno;
 	int ret;

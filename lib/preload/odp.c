@@ -8,7 +8,6 @@
  * linked with libibverbs: most processes that it gets into (the shell that
  * starts the program) have none.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "../caps.h"
+#include "next.h"
 #include "settings.h"
 
 /* The header makes these macros around the functions that stand in for it. */
@@ -100,43 +100,14 @@ static void count(enum outcome outcome, const struct ibv_mr *mr,
 
 /* --- libibverbs ------------------------------------------------------------ */
 
-static _Atomic(reg_fn *) known;
-/* Held over fork(), so that no child finds the loader locked by a thread of
- * ours that it has not got. */
-static pthread_mutex_t finding = PTHREAD_MUTEX_INITIALIZER;
-
-/*
- * The next one in the global scope, so that other preloaded libraries work; or
- * that of a libibverbs which a plugin brought and nobody else sees.
- */
-static reg_fn *look_up(void)
-{
-	static const char name[] = "ibv_reg_mr_iova2",
-			  version[] = "IBVERBS_1.8";
-	/* Never closed again: what is known must not go away. */
-	void *library = dlopen("libibverbs.so.1", RTLD_LAZY | RTLD_NOLOAD);
-	void *found = dlvsym(RTLD_NEXT, name, version);
-
-	if (!found && library)
-		found = dlvsym(library, name, version);
-	if (!found)
-		say("this libibverbs has no ibv_reg_mr_iova2: rdma-core 28 or newer is needed");
-	return (reg_fn *)found;
-}
+static struct next reg_mr = NEXT("ibv_reg_mr_iova2", "IBVERBS_1.8");
 
 static reg_fn *find_untouched(void)
 {
-	reg_fn *fn = atomic_load(&known);
+	reg_fn *fn = (reg_fn *)next_find(&reg_mr);
 
-	if (fn)
-		return fn;
-	pthread_mutex_lock(&finding);
-	fn = atomic_load(&known);
-	if (!fn) {
-		fn = look_up();
-		atomic_store(&known, fn);
-	}
-	pthread_mutex_unlock(&finding);
+	if (!fn)
+		say("this libibverbs has no ibv_reg_mr_iova2: rdma-core 28 or newer is needed");
 	return fn;
 }
 
@@ -212,20 +183,10 @@ struct ibv_mr *ibv_reg_mr(struct ibv_pd *pd, void *addr, size_t length,
 
 /* --- start and end --------------------------------------------------------- */
 
-static void before_fork(void)
-{
-	pthread_mutex_lock(&finding);
-}
-
-static void after_fork(void)
-{
-	pthread_mutex_unlock(&finding);
-}
-
 /* A child answers for what it registers itself. */
 static void begin_child(void)
 {
-	after_fork();
+	next_after_fork();
 	for (size_t i = 0; i < OUTCOMES; i++) {
 		atomic_store(&counts[i].regions, 0);
 		atomic_store(&counts[i].bytes, 0);
@@ -236,7 +197,7 @@ static void begin_child(void)
 __attribute__((constructor)) static void start(void)
 {
 	settings_read(&settings);
-	pthread_atfork(before_fork, after_fork, begin_child);
+	pthread_atfork(next_before_fork, next_after_fork, begin_child);
 }
 
 __attribute__((destructor)) static void report(void)

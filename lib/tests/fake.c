@@ -180,6 +180,24 @@ int __wrap_softodp_query_mr_stats(struct ibv_mr *mr,
 
 /* --- libibverbs ------------------------------------------------------------ */
 
+/* One of its own for each domain but the test's. */
+static struct ibv_mr *new_mr(struct ibv_pd *pd, void *addr, size_t length)
+{
+	struct ibv_mr *mr = &fake.mr;
+
+	if (pd != &fake.pd) {
+		mr = calloc(1, sizeof(*mr));
+		if (!mr)
+			abort();
+		mr->context = &fake.verbs.context;
+	}
+	mr->pd = pd;
+	mr->addr = addr;
+	mr->length = length;
+	fake.mrs++;
+	return mr;
+}
+
 struct ibv_mr *ibv_reg_mr_iova2(struct ibv_pd *pd, void *addr, size_t length,
 				uint64_t iova, unsigned int access)
 {
@@ -194,27 +212,23 @@ struct ibv_mr *ibv_reg_mr_iova2(struct ibv_pd *pd, void *addr, size_t length,
 	}
 	if (fail(access & OD ? fake.odp_error : fake.pin_error))
 		return NULL;
-	fake.mr.pd = pd;
-	fake.mr.addr = addr;
-	fake.mr.length = length;
-	fake.mrs++;
-	return &fake.mr;
+	return new_mr(pd, addr, length);
 }
 
 struct ibv_mr *ibv_reg_dmabuf_mr(struct ibv_pd *pd, uint64_t offset,
 				 size_t length, uint64_t iova, int fd,
 				 int access)
 {
-	(void)pd, (void)offset, (void)length, (void)iova, (void)access;
+	(void)offset, (void)iova, (void)access;
 	if (fail(fake.dmabuf_error ? fake.dmabuf_error : fd < 0 ? EBADF : 0))
 		return NULL;
-	fake.mrs++;
-	return &fake.mr;
+	return new_mr(pd, NULL, length);
 }
 
 int ibv_dereg_mr(struct ibv_mr *mr)
 {
-	(void)mr;
+	if (mr != &fake.mr)
+		free(mr);
 	fake.mrs--;
 	return 0;
 }

@@ -14,6 +14,8 @@
 
 #include <softodp/softodp.h>
 
+#include "covers.h"
+
 enum {
 	RC_ALL = IBV_ODP_SUPPORT_SEND | IBV_ODP_SUPPORT_RECV |
 		 IBV_ODP_SUPPORT_WRITE | IBV_ODP_SUPPORT_READ |
@@ -47,20 +49,20 @@ struct fake {
 
 	/* ibv_rereg_mr(): its code and errno; the kernel's errno value */
 	int rereg_code, rereg_errno, kernel_rereg;
-	int rereg_flags; /* of the last one to get there */
+	atomic_int rereg_flags; /* of the last one to get there */
 	int fork_calls_left; /* before one of ibv_*fork_range() fails; 0: none */
 
 	/* What the device's table has, a byte each; NULL: it does not tell */
 	const uint8_t *states;
-	uint64_t states_told; /* pages, of which it was asked */
+	atomic_ullong states_told; /* pages, of which it was asked */
 
 	int stats_errno; /* softodp_query_mr_stats(), where that is made up */
 
-	int pds, mrs; /* that are there now */
+	atomic_int pds, mrs; /* that are there now */
 	struct ibv_device device;
 	struct verbs_context verbs;
 	struct ibv_pd pd;
-	struct ibv_mr mr;
+	struct ibv_mr mr; /* what is registered in that domain */
 };
 
 /* The only one. */

@@ -46,7 +46,8 @@ static const struct row {
 	{ "provider: no such key", ENOENT, 0, false, ENOENT, 1 },
 };
 
-static int check_row(const struct row *row)
+/* @range: by softodp_prefetch_range(). */
+static int check_row(const struct row *row, bool range)
 {
 	struct ibv_sge sge = { 0x1000, 4096, 1 };
 	int ret;
@@ -56,9 +57,13 @@ static int check_row(const struct row *row)
 	fake.kernel_advise = row->kernel;
 	fake.foreign_abi = row->foreign_abi;
 	errno = UNTOUCHED;
-	ret = softodp_prefetch(&fake.pd, READ, FLUSH, &sge, 1);
+	ret = range ? softodp_prefetch_range(&fake.mr, 0x1000, 4096,
+					     SOFTODP_PREFETCH_WAIT) :
+		      softodp_prefetch(&fake.pd, READ, FLUSH, &sge, 1);
 	if (ret == row->ret && errno == UNTOUCHED && fake.calls == row->calls)
-		return 0;
+		return covers(range ? "softodp_prefetch_range" :
+				      "softodp_prefetch",
+			      ret);
 	printf("FAIL %s: %d, errno %d, %u calls\n", row->name, ret, errno,
 	       fake.calls);
 	return 1;
@@ -158,6 +163,7 @@ static int check_waiting(void)
 	fake.held = 1;
 	job = start(4096, 1);
 	bad = CHECK(job && softodp_prefetch_wait(job, 0) == ETIMEDOUT) +
+	      covers("softodp_prefetch_wait", ETIMEDOUT) +
 	      CHECK(softodp_prefetch_wait(job, 20) == ETIMEDOUT) +
 	      CHECK(!readable(softodp_prefetch_fd(job)));
 	await_kernel();
@@ -196,13 +202,75 @@ static int check_cancel(void)
 	return bad + CHECK(!is_open(fd)) + CHECK(fake.calls == 1);
 }
 
+/* What start needs and may not get: the next one fails with this. */
+static int no_memory, no_eventfd, no_thread;
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return no_memory ? NULL : __real_calloc(n, size);
+}
+
+int __real_eventfd(unsigned int count, int flags);
+int __wrap_eventfd(unsigned int count, int flags);
+int __wrap_eventfd(unsigned int count, int flags)
+{
+	errno = no_eventfd;
+	return no_eventfd ? -1 : __real_eventfd(count, flags);
+}
+
+typedef void *thread_fn(void *arg);
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+			  thread_fn *fn, void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+			  thread_fn *fn, void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+			  thread_fn *fn, void *arg)
+{
+	return no_thread ? no_thread :
+			   __real_pthread_create(thread, attr, fn, arg);
+}
+
+static int open_files(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* It fails with @error, and nothing of it is left. */
+static int start_fails(uint32_t n, int error)
+{
+	const int before = open_files();
+
+	return CHECK(!start(4096, n) && errno == error) ||
+	       CHECK(open_files() == before) ||
+	       covers("softodp_prefetch_start", error);
+}
+
 static int check_arguments(void)
 {
+	int bad;
+
 	fake_reset();
-	if (CHECK(!start(4096, 0) && errno == EINVAL))
-		return 1;
+	bad = start_fails(0, EINVAL);
+	no_memory = 1;
+	bad += start_fails(1, ENOMEM);
+	no_memory = 0;
+	no_eventfd = EMFILE;
+	bad += start_fails(1, EMFILE);
+	no_eventfd = ENFILE;
+	bad += start_fails(1, ENFILE);
+	no_eventfd = 0;
+	no_thread = EAGAIN;
+	bad += start_fails(1, EAGAIN);
+	no_thread = 0;
 	fake.verbs.context.cmd_fd = -1;
-	return CHECK(!start(4096, 1) && errno == EBADF);
+	return bad + start_fails(1, EBADF);
 }
 
 static void *many(void *arg)
@@ -274,7 +342,8 @@ static int check_fork(void)
 		softodp_prefetch_end(done);
 		_exit(bad);
 	}
-	bad += CHECK(waitpid(child, &status, 0) == child && !status);
+	bad += CHECK(waitpid(child, &status, 0) == child && !status) ||
+	       covers("softodp_prefetch_wait", ECANCELED);
 	fake.held = 0;
 	bad += CHECK(!softodp_prefetch_wait(job, -1));
 	softodp_prefetch_end(job);
@@ -312,7 +381,8 @@ static int check_signal(void)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	bad += CHECK(atomic_load(&handled));
 	setitimer(ITIMER_REAL, &soon, NULL);
-	bad += CHECK(softodp_prefetch_wait(job, 10000) == EINTR);
+	bad += CHECK(softodp_prefetch_wait(job, 10000) == EINTR) ||
+	       covers("softodp_prefetch_wait", EINTR);
 	fake.held = 0;
 	bad += CHECK(!softodp_prefetch_wait(job, 10000));
 	softodp_prefetch_end(job);
@@ -324,7 +394,8 @@ int main(void)
 	int failed = 0;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		failed += check_row(&rows[i]);
+		failed +=
+			check_row(&rows[i], false) + check_row(&rows[i], true);
 	failed += check_many() + check_arguments();
 	for (int provider = 0; provider < 2; provider++)
 		failed += check_end(provider, 0) + check_end(provider, ENOENT) +

@@ -16,6 +16,7 @@
 enum {
 	HALF = 2048, /* pages */
 	STEP_KB = 512, /* taken away at a time */
+	LAST_KB = HALF * 4, /* ... and at once in the end, half of all */
 };
 
 struct halves {
@@ -48,21 +49,30 @@ static unsigned int missing(struct halves *h, unsigned int half)
 	return n;
 }
 
-/* Of each page that is reclaimed the kernel has asked twice. */
-static void squeeze(struct halves *h)
+static void squeeze_by(struct halves *h, unsigned int kb)
 {
-	unsigned int used = 0, idle = 0, i;
+	sys_set(GROUP_DIR "/memory.reclaim", "%uK", kb);
+	note_events(h->run, 1);
+}
 
-	for (i = 0; i < 200 && idle < HALF / 2 && !failed(h->run); i++) {
+/* Of each page that is reclaimed the kernel has asked twice. */
+static void squeeze(struct halves *h, unsigned int *used, unsigned int *idle)
+{
+	unsigned int i;
+
+	for (i = 0; i < 200 && *idle < HALF / 2 && !failed(h->run); i++) {
 		read_half(h, 0);
-		sys_set(GROUP_DIR "/memory.reclaim", "%uK", STEP_KB);
-		used += missing(h, 0);
-		idle = missing(h, 1);
-		note_events(h->run, 1);
+		squeeze_by(h, STEP_KB);
+		*used += missing(h, 0);
+		*idle = missing(h, 1);
 	}
 	tap_note("%s: of %u pages each, out of memory: %u that nobody used; "
 		 "and %u times one that the peer did",
-		 h->run->sc->name, HALF, idle, used);
+		 h->run->sc->name, HALF, *idle, *used);
+}
+
+static void judge(struct halves *h, unsigned int used, unsigned int idle)
+{
 	if (failed(h->run))
 		return;
 	if (idle < HALF / 2)
@@ -71,8 +81,28 @@ static void squeeze(struct halves *h)
 		fail(h->run, "what the device uses goes like what it does not");
 }
 
+/* What is left of each half when as much as one of them has to go. */
+static void share(struct halves *h)
+{
+	unsigned int used, idle;
+
+	if (failed(h->run))
+		return;
+	read_half(h, 1);
+	read_half(h, 0);
+	squeeze_by(h, STEP_KB); /* looks at all, and clears what it sees */
+	read_half(h, 0);
+	squeeze_by(h, LAST_KB);
+	used = HALF - missing(h, 0);
+	idle = HALF - missing(h, 1);
+	tap_note(
+		"%s: resident after the pressure: %u %% of what the peer used, %u %% of what nobody did",
+		h->run->sc->name, used * 100 / HALF, idle * 100 / HALF);
+}
+
 static void young_run(struct run *r)
 {
+	unsigned int used = 0, idle = 0;
 	struct halves h = { .run = r, .at = map_anon(2 * HALF * PAGE) };
 	struct group group = {};
 
@@ -83,7 +113,9 @@ static void young_run(struct run *r)
 	probe_open(&h.probe, r, 0);
 	read_half(&h, 0);
 	read_half(&h, 1);
-	squeeze(&h);
+	squeeze(&h, &used, &idle);
+	share(&h);
+	judge(&h, used, idle);
 	if (!failed(r))
 		probe_close(&h.probe);
 	ibv_dereg_mr(h.mr);

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
 # Lengths: a function of more than 60 lines is reported, of more than 100 is a failure, and so is a file of more than 600.
-# A function is what begins with { and ends with } in the first column.
+# A function is what begins with { and ends with } in the first column. An example has at most 150 lines; A test in a
+# guest runs it.
 #
 # Usage: check_sizes.sh [TREE]
 
@@ -13,6 +14,7 @@ cd "$tree"
 mapfile -t files < <(sources '*.[ch]')
 [ ${#files[@]} -gt 0 ] || { echo "no sources below $tree"; exit 1; }
 
+bad=0
 awk -v report=60 -v fail=100 -v file_fail=600 '
 function end_of_file() {
 	if (file && lines > file_fail) {
@@ -37,4 +39,14 @@ FNR == 1 { end_of_file(); file = FILENAME; head = 0; open = 0 }
 	open = 0; head = 0
 }
 END { end_of_file(); exit bad > 0 }
-' "${files[@]}"
+' "${files[@]}" || bad=1
+
+for file in examples/*.c; do
+	[ -e "$file" ] || continue
+	lines=$(wc -l <"$file")
+	[ "$lines" -le 150 ] || { echo "$file: $lines lines, at most 150" && bad=1; }
+	grep -q '^int main(' "$file" || continue
+	name=$(basename "$file" .c)
+	grep -qw "$name" tests/vm/guest/*.sh || { echo "$file: no test runs it" && bad=1; }
+done
+exit $bad

@@ -57,6 +57,9 @@ struct snapshot {
 void snapshot_take(struct snapshot *s, const char *device);
 void snapshot_free(struct snapshot *s);
 const char *kind_name(enum region_kind kind);
+/* Whose it is; anybody may call a process anything, so only what is fit for a
+ * terminal, JSON and XML. A name that is there stays, without a pid. */
+void region_command(struct region *r);
 
 /* "DEVICE/NUMBER"; false if it is not of that form. */
 bool region_parse(const char *text, char device[NAME_LEN], uint32_t *mrn);

@@ -58,14 +58,17 @@ static void read_mode(struct device *d)
 			 from + 1);
 }
 
-static void read_command(struct region *r)
+void region_command(struct region *r)
 {
-	char path[NAME_LEN];
+	char path[NAME_LEN], *c;
 
-	if (!r->pid)
-		return;
-	snprintf(path, sizeof(path), "%u", r->pid);
-	read_line(r->command, "/proc/%s/comm", path);
+	if (r->pid) {
+		snprintf(path, sizeof(path), "%u", r->pid);
+		read_line(r->command, "/proc/%s/comm", path);
+	}
+	for (c = r->command; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
 }
 
 struct want {
@@ -147,7 +150,7 @@ static void add_region(struct want *want, const struct nlattr *entry)
 	/* A kernel's user has a name in place of a number. */
 	copy_text(r->command,
 		  nl_find_nested(entry, RDMA_NLDEV_ATTR_RES_KERN_NAME));
-	read_command(r);
+	region_command(r);
 }
 
 static int add_regions(const struct nlmsghdr *message, void *arg)

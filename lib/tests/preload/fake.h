@@ -16,6 +16,10 @@ struct fake {
 	/* What was tried: o on demand, p pinned, and with which address. */
 	char attempts[8];
 	uint64_t iova;
+	int open_error;
+	/* ibv_rereg_mr(): its code and errno; how often it was called */
+	int rereg_code, rereg_errno;
+	unsigned int reregs;
 	struct verbs_context verbs;
 	struct ibv_device device;
 	struct ibv_pd pd;
@@ -26,5 +30,9 @@ struct fake {
 void fake_init(struct fake *fake, const char *name);
 /* Looked for by name, with dlvsym. */
 extern int fake;
+/* That which ibv_import_device() finds. */
+extern struct ibv_device *fake_device;
+/* Bytes that ibv_dontfork_range() was called for and ibv_dofork_range() not. */
+extern long fake_dontfork;
 
 #endif

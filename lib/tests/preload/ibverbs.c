@@ -45,7 +45,74 @@ struct ibv_mr *reg_mr(struct ibv_pd *pd, void *addr, size_t length, int access)
 }
 __asm__(".symver reg_mr, ibv_reg_mr@@IBVERBS_1.1");
 
-/* Of another time, with other structures: nobody may come here. */
+/* --- what a provider may lack ---------------------------------------------- */
+
+static int no_advise(struct ibv_pd *pd, enum ibv_advise_mr_advice advice,
+		     uint32_t flags, struct ibv_sge *sg_list, uint32_t num_sge)
+{
+	(void)pd, (void)advice, (void)flags, (void)sg_list, (void)num_sge;
+	return EOPNOTSUPP;
+}
+
+/* With what stands in for an operation that the provider has not. */
+struct ibv_context *ibv_open_device(struct ibv_device *device)
+{
+	struct fake *dev =
+		(struct fake *)((char *)device - offsetof(struct fake, device));
+
+	if (dev->open_error) {
+		errno = dev->open_error;
+		return NULL;
+	}
+	if (!dev->verbs.advise_mr)
+		dev->verbs.advise_mr = no_advise;
+	return &dev->verbs.context;
+}
+
+/* As if the descriptor came from another process: there is one device. */
+struct ibv_device *fake_device;
+
+struct ibv_context *ibv_import_device(int cmd_fd)
+{
+	struct ibv_context *context = ibv_open_device(fake_device);
+
+	context->cmd_fd = cmd_fd;
+	return context;
+}
+
+int ibv_rereg_mr(struct ibv_mr *mr, int flags, struct ibv_pd *pd, void *addr,
+		 size_t length, int access)
+{
+	struct fake *dev =
+		(struct fake *)((char *)mr - offsetof(struct fake, mr));
+
+	(void)flags, (void)pd, (void)addr, (void)length, (void)access;
+	dev->reregs++;
+	errno = dev->rereg_errno;
+	return dev->rereg_code;
+}
+
+/* Of how many bytes a child shall not have. */
+long fake_dontfork;
+
+int ibv_dontfork_range(void *base, size_t size);
+int ibv_dontfork_range(void *base, size_t size)
+{
+	(void)base;
+	fake_dontfork += size;
+	return 0;
+}
+
+int ibv_dofork_range(void *base, size_t size);
+int ibv_dofork_range(void *base, size_t size)
+{
+	(void)base;
+	fake_dontfork -= size;
+	return 0;
+}
+
+/* --- of another time, with other structures: nobody may come here ---------- */
+
 struct ibv_mr *reg_mr_1_0(struct ibv_pd *pd, void *addr, size_t length,
 			  int access);
 struct ibv_mr *reg_mr_1_0(struct ibv_pd *pd, void *addr, size_t length,

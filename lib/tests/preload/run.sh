@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# run.sh SOFTODP_ODP USER LOADER PLUGIN: the shim under a program and a libibverbs made for this, and what it reports.
+# run.sh SOFTODP_ODP USER LOADER PLUGIN FILLER: the shim under a program and a libibverbs made for this, and what it reports.
 
 set -euo pipefail
-odp=$1 user=$2 loader=$3 plugin=$4
+odp=$1 user=$2 loader=$3 plugin=$4 filler=$5
 failed=0
 
 # check NAME WANTED COMMAND...: it succeeds, and its standard error, without names and numbers of processes, is WANTED.
@@ -66,6 +66,9 @@ for size in 99999999999999999999 16777216T -1; do
 	SOFTODP_ODP_MIN_SIZE=$size "$odp" true 2>&1 | has "'$size' is ignored" || { echo "FAIL min size $size"; failed=1; }
 done
 "$odp" -v -v "$user" one 2>&1 | has ': fake0: 4096 bytes at 0x[0-9a-f]*: on demand$' || { echo "FAIL twice verbose"; failed=1; }
+
+check 'a provider that lacks something' '' "$filler" bare
+check 'what it lacks' '' "$odp" "$filler" filled
 
 refused 'no command' "$odp"
 refused "no option '-x'" "$odp" -x true

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# Registration on demand costs the same for 4 KiB and for 1 TiB, counted in instructions.
+# Registration on demand costs the same for 4 KiB, for 1 TiB and for the whole address space, counted in instructions.
 # Its clock runs away while the guest waits for its files, so the limit is a wide one.
 # timeout: 600
 # boot: --icount

@@ -101,6 +101,10 @@ cells = [r for r in tree.parse(sys.argv[1]).getroot() if len(r)]
 assert len(cells) == 256 and len({c.get("fill") for c in cells[:16]}) == 2, len(cells)
 assert cells[0][0].text == "pages 0 to 3: 4 resident" and cells[4][0].text == "pages 16 to 19: 0 resident"
 END
+if command -v rsvg-convert >/dev/null; then
+	rsvg-convert -o $out/map.png $out/map.svg && [ "$(head -c 4 $out/map.png | tail -c 3)" = PNG ] || sd_fail "rsvg-convert"
+	echo "# rendered: $(wc -c <$out/map.png) bytes of PNG"
+fi
 [ ! -d /run/softodp/log ] || cp $out/map.svg /run/softodp/log/
 ! $sodp map "$name" --svg /nowhere/x 2>$out/text || sd_fail "a picture in no folder"
 grep -q 'No such file' $out/text || sd_fail "svg: $(<$out/text)"
@@ -123,6 +127,18 @@ terminal "TERM=xterm timeout --foreground $((20 * ${SD_SLOW:-1})) $sodp top --co
 	sd_fail "top on a terminal: status $?: $(<$out/text)"
 grep -q FAULTS/s $out/text && grep -q "$name" $out/text || sd_fail "top on a terminal: $(<$out/text)"
 $sodp top --count 1 --delay 0.1 | has "^$name" || sd_fail "top into a pipe"
+
+# Bash completes what there is: devices and regions.
+# completes WORD...: what the last word can become.
+completes() (
+	PATH=$(dirname "$sodp"):$PATH
+	. "$SD_ROOT/tools/completion/sodp"
+	COMP_WORDS=(sodp "$@") COMP_CWORD=$#
+	_sodp
+	echo "${COMPREPLY[*]}"
+)
+[ "$(completes map sod)" = "$name" ] || sd_fail "completion of a region: $(completes map sod)"
+[ "$(completes list sod)" = sodp0 ] || sd_fail "completion of a device: $(completes list sod)"
 
 # What was read ahead of those faults is there as well.
 $sodp explain "$name" | has -E 'on-demand, [1-4]\.[0-9] MiB reachable now' || sd_fail "explain: $($sodp explain "$name")"

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * statistics DEVICE: a life of a region, step by step, with the numbers of
- * docs/semantics.md ("Reading the numbers"). Nothing else happens to its
- * memory meanwhile, so each is exact.
+ * statistics DEVICE [wait]: a life of a region, step by step, with the numbers
+ * of docs/semantics.md ("Reading the numbers"). Nothing else happens to its
+ * memory meanwhile, so each is exact. With "wait" it says "# step" after each,
+ * and goes on when it is told a line: who looks from outside has the time to.
+ * At the end there is a region of the whole address space as well.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +23,7 @@
 #define LEN   (PAGES * PAGE)
 
 static struct rd_dev dev;
+static bool waits;
 static struct rd_qp peer, owner;
 static uint8_t *memory, *buf;
 static struct ibv_mr *region, *mine;
@@ -125,12 +128,24 @@ static void run_step(const struct step *s)
 		   (unsigned long long)got.resident_pages);
 }
 
+static void let_look(const char *what)
+{
+	char line[16];
+
+	if (!waits)
+		return;
+	tap_note("step %s", what);
+	if (!fgets(line, sizeof(line), stdin))
+		die("nobody looks any more");
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int i;
 
-	if (argc != 2)
-		die("usage: %s DEVICE", argv[0]);
+	waits = argc == 3 && !strcmp(argv[2], "wait");
+	if (argc != 2 && !waits)
+		die("usage: %s DEVICE [wait]", argv[0]);
 	rd_open(&dev, argv[1]);
 	rd_pair(&peer, &dev, &owner, &dev, NULL);
 	buf = mmap(NULL, LEN, PROT_READ | PROT_WRITE,
@@ -143,7 +158,11 @@ int main(int argc, char **argv)
 	memset(buf, 0x5a, LEN);
 	mine = rd_reg(&dev, buf, LEN, RD_ALL);
 	region = rd_reg(&dev, memory, LEN, RD_ALL | IBV_ACCESS_ON_DEMAND);
-	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		run_step(&steps[i]);
+		let_look(steps[i].what);
+	}
+	rd_reg(&dev, NULL, SIZE_MAX, RD_ALL | IBV_ACCESS_ON_DEMAND);
+	let_look("whole");
 	return tap_done();
 }

@@ -8,10 +8,9 @@
 
 #include "prefetch.h"
 
-int rd_prefetch(struct rd_dev *dev, enum ibv_advise_mr_advice advice,
-		uint32_t flags, uint64_t addr, uint32_t len, uint32_t lkey)
+int rd_advise(struct ibv_pd *pd, enum ibv_advise_mr_advice advice,
+	      uint32_t flags, const struct ibv_sge *list, uint32_t n)
 {
-	struct ibv_sge sge = { addr, len, lkey };
 	struct {
 		struct ib_uverbs_ioctl_hdr head;
 		struct ib_uverbs_attr attr[4];
@@ -26,7 +25,7 @@ int rd_prefetch(struct rd_dev *dev, enum ibv_advise_mr_advice advice,
 		.attr = {
 			{ .attr_id = UVERBS_ATTR_ADVISE_MR_PD_HANDLE,
 			  .flags = UVERBS_ATTR_F_MANDATORY,
-			  .data = dev->pd->handle },
+			  .data = pd->handle },
 			{ .attr_id = UVERBS_ATTR_ADVISE_MR_ADVICE,
 			  .len = 8,
 			  .flags = UVERBS_ATTR_F_MANDATORY,
@@ -36,11 +35,19 @@ int rd_prefetch(struct rd_dev *dev, enum ibv_advise_mr_advice advice,
 			  .flags = UVERBS_ATTR_F_MANDATORY,
 			  .data = flags },
 			{ .attr_id = UVERBS_ATTR_ADVISE_MR_SGE_LIST,
-			  .len = sizeof(sge),
+			  .len = n * sizeof(*list),
 			  .flags = UVERBS_ATTR_F_MANDATORY,
-			  .data = (uintptr_t)&sge },
+			  .data = (uintptr_t)list },
 		},
 	};
 
-	return ioctl(dev->ctx->cmd_fd, RDMA_VERBS_IOCTL, &cmd) ? errno : 0;
+	return ioctl(pd->context->cmd_fd, RDMA_VERBS_IOCTL, &cmd) ? errno : 0;
+}
+
+int rd_prefetch(struct rd_dev *dev, enum ibv_advise_mr_advice advice,
+		uint32_t flags, uint64_t addr, uint32_t len, uint32_t lkey)
+{
+	struct ibv_sge sge = { addr, len, lkey };
+
+	return rd_advise(dev->pd, advice, flags, &sge, 1);
 }
