@@ -139,6 +139,7 @@ struct sodp_sweep { /* what a sweep over entries found */
 };
 
 void sodp_table_init(struct sodp_table *table, u64 npages, spinlock_t *lock);
+unsigned int sodp_table_live_pages(void);
 atomic64_t *sodp_table_lookup(const struct sodp_table *table, u64 index);
 unsigned int sodp_table_missing(const struct sodp_table *table, u64 index);
 bool sodp_spares_fill(struct sodp_spares *spares, unsigned int count);

@@ -61,8 +61,13 @@ struct sodp_mem *sodp_mem_create(struct sodp_counters __percpu *counters);
  */
 void sodp_mem_destroy(struct sodp_mem *mem);
 /* What is in memory, also of what is on its way out. Any context. */
-void sodp_mem_live(const struct sodp_mem *mem, unsigned int *regions,
-		   unsigned int *notifiers);
+struct sodp_mem_live {
+	unsigned int regions;
+	unsigned int notifiers;
+	unsigned int table_pages; /* of all devices */
+};
+
+void sodp_mem_live(const struct sodp_mem *mem, struct sodp_mem_live *live);
 /* Module load and exit: slab caches, workqueue, notifier synchronisation. */
 int sodp_mem_init(void);
 void sodp_mem_exit(void);

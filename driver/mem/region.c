@@ -59,11 +59,11 @@ void sodp_mem_put(struct sodp_mem *mem)
 	kfree_rcu(mem, rcu);
 }
 
-void sodp_mem_live(const struct sodp_mem *mem, unsigned int *regions,
-		   unsigned int *notifiers)
+void sodp_mem_live(const struct sodp_mem *mem, struct sodp_mem_live *live)
 {
-	*regions = atomic_read(&mem->regions);
-	*notifiers = atomic_read(&mem->notifiers);
+	live->regions = atomic_read(&mem->regions);
+	live->notifiers = atomic_read(&mem->notifiers);
+	live->table_pages = sodp_table_live_pages();
 }
 
 void sodp_mem_destroy(struct sodp_mem *mem)

@@ -20,6 +20,14 @@
 
 static_assert(SODP_TABLE_SLOTS < PAGE_SIZE); /* a full node's count fits */
 
+/* Spares, nodes, and nodes in their grace period, which no table knows. */
+static atomic_t live_pages = ATOMIC_INIT(0);
+
+unsigned int sodp_table_live_pages(void)
+{
+	return atomic_read(&live_pages);
+}
+
 /*
  * Where the walk to a leaf came through: at[levels] is the root slot, at[n]
  * the slot whose node has level n - 1 entries below it, at[1] the leaf's slot.
@@ -99,6 +107,7 @@ bool sodp_spares_fill(struct sodp_spares *spares, unsigned int count)
 		page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 		if (!page)
 			return false;
+		atomic_inc(&live_pages);
 		spares->page[spares->count++] = page;
 	}
 	return true;
@@ -106,8 +115,10 @@ bool sodp_spares_fill(struct sodp_spares *spares, unsigned int count)
 
 void sodp_spares_free(struct sodp_spares *spares)
 {
-	while (spares->count)
+	while (spares->count) {
 		free_page((unsigned long)spares->page[--spares->count]);
+		atomic_dec(&live_pages);
+	}
 }
 
 static void link_node(struct sodp_table *table, unsigned long *slot,
@@ -122,9 +133,15 @@ static void link_node(struct sodp_table *table, unsigned long *slot,
 	WRITE_ONCE(table->nodes, table->nodes + 1);
 }
 
+static void free_node_page(struct page *page)
+{
+	__free_page(page);
+	atomic_dec(&live_pages);
+}
+
 static void free_node_rcu(struct rcu_head *head)
 {
-	__free_page(container_of(head, struct page, rcu_head));
+	free_node_page(container_of(head, struct page, rcu_head));
 }
 
 static void free_node(void *node)
@@ -132,7 +149,7 @@ static void free_node(void *node)
 	struct page *page = virt_to_page(node);
 
 	if (SODP_MUTANT(LEAF_FREE_EARLY))
-		__free_page(page);
+		free_node_page(page);
 	else
 		call_rcu(&page->rcu_head, free_node_rcu);
 }

@@ -18,6 +18,9 @@
  * live_regions, live_notifiers: what the device has in memory. A region that
  *	was deregistered counts until nobody can be in it any more; a notifier
  *	is a process's, and goes with its last region or its end.
+ * live_table_pages: pages that translation tables consist of, here for all
+ *	devices: a page that a table gave up counts until its grace period is
+ *	over, when the device may be gone.
  */
 #include <linux/device.h>
 #include <linux/sysfs.h>
@@ -105,27 +108,41 @@ static DEVICE_ATTR_RW(local_shortcut);
 static ssize_t live_regions_show(struct device *device,
 				 struct device_attribute *attr, char *buf)
 {
-	unsigned int regions, notifiers;
+	struct sodp_mem_live live;
 
-	sodp_mem_live(dev_of(device)->mem, &regions, &notifiers);
-	return sysfs_emit(buf, "%u\n", regions);
+	sodp_mem_live(dev_of(device)->mem, &live);
+	return sysfs_emit(buf, "%u\n", live.regions);
 }
 static DEVICE_ATTR_RO(live_regions);
 
 static ssize_t live_notifiers_show(struct device *device,
 				   struct device_attribute *attr, char *buf)
 {
-	unsigned int regions, notifiers;
+	struct sodp_mem_live live;
 
-	sodp_mem_live(dev_of(device)->mem, &regions, &notifiers);
-	return sysfs_emit(buf, "%u\n", notifiers);
+	sodp_mem_live(dev_of(device)->mem, &live);
+	return sysfs_emit(buf, "%u\n", live.notifiers);
 }
 static DEVICE_ATTR_RO(live_notifiers);
 
+static ssize_t live_table_pages_show(struct device *device,
+				     struct device_attribute *attr, char *buf)
+{
+	struct sodp_mem_live live;
+
+	sodp_mem_live(dev_of(device)->mem, &live);
+	return sysfs_emit(buf, "%u\n", live.table_pages);
+}
+static DEVICE_ATTR_RO(live_table_pages);
+
 static struct attribute *attrs[] = {
-	&dev_attr_odp_mode.attr,       &dev_attr_fault_hold_ms.attr,
-	&dev_attr_local_shortcut.attr, &dev_attr_live_regions.attr,
-	&dev_attr_live_notifiers.attr, NULL,
+	&dev_attr_odp_mode.attr,
+	&dev_attr_fault_hold_ms.attr,
+	&dev_attr_local_shortcut.attr,
+	&dev_attr_live_regions.attr,
+	&dev_attr_live_notifiers.attr,
+	&dev_attr_live_table_pages.attr,
+	NULL,
 };
 
 const struct attribute_group sodp_sysfs_group = {

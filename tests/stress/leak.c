@@ -63,6 +63,7 @@ static uint64_t pinned_pages(void)
 static void look(char *text, size_t room)
 {
 	uint64_t regions = live("regions"), notifiers = live("notifiers");
+	uint64_t tables = live("table_pages");
 	char command[100];
 	size_t n = 0;
 	FILE *f;
@@ -71,7 +72,7 @@ static void look(char *text, size_t room)
 		 device);
 	f = popen(command, "r");
 	if (f) {
-		n = fread(text, 1, room - 160, f);
+		n = fread(text, 1, room - 180, f);
 		pclose(f);
 	}
 	while (n && text[n - 1] <= ' ')
@@ -80,12 +81,13 @@ static void look(char *text, size_t room)
 		      pinned_pages());
 	if (module_refs() == UINT64_MAX)
 		return; /* another driver */
-	if (regions == UINT64_MAX || notifiers == UINT64_MAX)
+	if (regions == UINT64_MAX || notifiers == UINT64_MAX ||
+	    tables == UINT64_MAX)
 		die("%s does not say what it has in memory", device);
 	snprintf(text + n, room - n,
 		 ", regions %" PRIu64 ", notifiers %" PRIu64
-		 ", module references %" PRIu64,
-		 regions, notifiers, module_refs());
+		 ", pages of tables %" PRIu64 ", module references %" PRIu64,
+		 regions, notifiers, tables, module_refs());
 }
 
 void leak_baseline(const char *dev)

@@ -110,7 +110,7 @@ static unsigned int one_slice(unsigned int *turn)
 static void test_fork(void)
 {
 	unsigned int turn = 0, usual = 0, first = 0, slices, n, i;
-	uint64_t before;
+	uint64_t before, ranges, lost;
 	int status;
 	pid_t child;
 
@@ -127,6 +127,8 @@ static void test_fork(void)
 		_exit(0);
 	}
 	before = faults();
+	ranges = counter(dev.name, "page_invalidations");
+	lost = counter(dev.name, "page_faults_retried");
 	for (slices = 0, n = 0; n < usual * 8 / 10 && slices < 200; slices++) {
 		n = one_slice(&turn);
 		first += slices < 10 ? n : 0;
@@ -135,12 +137,16 @@ static void test_fork(void)
 	for (i = 0; i < PAGES; i++)
 		write_page(i * STRIDE % PAGES);
 	before = faults() - before;
+	ranges = counter(dev.name, "page_invalidations") - ranges;
+	lost = counter(dev.name, "page_faults_retried") - lost;
 	kill(child, SIGKILL);
 	waitpid(child, &status, 0);
 	tap_note("before the fork %u WRITEs in 100 ms; after it %u in the "
 		 "first %u ms; at 80 %% again after %u ms",
 		 usual, first, (slices < 10 ? slices : 10) * SLICE_MS,
 		 slices * SLICE_MS);
+	tap_note("%llu invalidations meanwhile, %llu entries lost to them",
+		 (unsigned long long)ranges, (unsigned long long)lost);
 	tap_result(before <= PAGES / 8,
 		   "%u pages after a fork, at random: %llu page faults", PAGES,
 		   (unsigned long long)before);
