@@ -144,7 +144,7 @@ static void test_attributes(void **state)
 		{ BASE + 1, 5, 2, -EINVAL }, /* other offset in the page */
 		{ -PAGE_SIZE, PAGE_SIZE + 1, -PAGE_SIZE, -EINVAL }, /* wraps */
 		{ BASE, U64_MAX, BASE, -EINVAL },
-		{ BASE, PAGE_SIZE + 1, -PAGE_SIZE, -EINVAL }, /* the iova wraps */
+		{ BASE, PAGE_SIZE + 1, -PAGE_SIZE, -EINVAL }, /* iova wraps */
 	};
 	struct sodp_region *r;
 	size_t i;
