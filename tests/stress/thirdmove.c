@@ -283,7 +283,8 @@ static bool move_by_reclaim(struct third *t, struct rng *g)
 
 static void reclaim_run(struct run *r)
 {
-	static const struct third_plan plan = { .move = move_by_reclaim };
+	static const struct third_plan plan = { .move = move_by_reclaim,
+						.min_moves = THIRD_PAGES };
 
 	third_run(r, &plan);
 }
@@ -361,7 +362,9 @@ static void migrate_run(struct run *r)
 {
 	static const struct third_plan nodes = { .move = move_by_node,
 						 .min_moves = 200 };
-	static const struct third_plan one = { .move = move_by_compaction };
+	/* Which pages are in the way is the kernel's choice. */
+	static const struct third_plan one = { .move = move_by_compaction,
+					       .min_moves = 1 };
 
 	third_run(r, two_nodes() ? &nodes : &one);
 }
