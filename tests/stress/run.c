@@ -172,6 +172,7 @@ static void child_main(struct run *r)
 	const struct scenario *sc = r->sc;
 
 	setpgid(0, 0);
+	map_begin();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, sc->name);
 	if (!(sc->flags & SC_NO_DEVICE)) {
@@ -181,6 +182,8 @@ static void child_main(struct run *r)
 	}
 	if (!r->skipped)
 		sc->run(r);
+	if (r->failures)
+		map_show();
 	/* After a failure anything may still be in use. */
 	if (!(sc->flags & SC_NO_DEVICE) && !r->failures && !r->skipped)
 		rd_close(&r->dev);
@@ -203,10 +206,13 @@ static void run_child(struct run *r)
 	if (!wait_for(r, pid, &status)) {
 		fail(r, "hangs: killed");
 		dump_threads(pid);
+		kill(pid, MAP_SIGNAL);
+		sleep_ms(500);
 		kill(-pid, SIGKILL);
 		sleep_ms(2000);
 		if (waitpid(pid, &status, WNOHANG) != pid) {
 			dump_threads(pid);
+			keep_save(r->sc->name);
 			die("%s does not go away, even killed", r->sc->name);
 		}
 	} else if (status) {

@@ -204,6 +204,9 @@ struct field {
 		may_detour; /* of the events over it; by the engine */
 	pthread_mutex_t alone; /* EV_ALONE */
 	void *arg; /* the scenario's own, for its event functions */
+
+	struct field *next; /* map.c's */
+	bool shown;
 };
 
 /*
@@ -347,8 +350,11 @@ ssize_t field_judge(const struct field *f, size_t off, size_t len,
 /* A byte at @off is not what it must be: a failure, with all that is known. */
 void field_report(struct field *f, size_t off, const uint8_t *got,
 		  const char *what);
-/* Prints which cells are wrong, @got being all of the field. */
-void field_map(struct field *f, const uint8_t *got);
+/*
+ * Prints which cells are wrong, @got being all of the field, and @state of each
+ * page a letter that says what is mapped.
+ */
+void field_map(struct field *f, const uint8_t *got, const char *state);
 /* Without traffic and events: cells of @got that are not what they must be. */
 unsigned int field_wrong(const struct field *f, const uint8_t *got);
 /*
@@ -403,6 +409,15 @@ void keep_open(const char *dir);
 void keep_begin(void);
 void keep_stop(void); /* at the first failure, from any process */
 void keep_save(const char *name);
+
+/* map.c: what is where, for who has to find out why it failed. */
+#define MAP_SIGNAL SIGUSR2 /* ... of a process that hangs */
+void map_begin(void); /* of this process, from now on */
+void map_area(void *at, size_t bytes);
+void map_field(struct field *f);
+void unmap_field(struct field *f);
+void field_show(struct field *f); /* once */
+void map_show(void); /* all fields; if there are none, all areas */
 
 /* hooks.c */
 struct hook_counts {
