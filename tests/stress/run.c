@@ -154,6 +154,7 @@ static bool wait_for(struct run *r, pid_t pid, int *status)
 		now = now_ms();
 		if (now - before > 10 + LATE_MS)
 			atomic_fetch_add(&r->stalled, now - before - 10);
+		complaint_look(r);
 		if (now - start > r->ms + slack)
 			return false;
 		if (now - shown >= PROGRESS_MS) {
@@ -301,6 +302,7 @@ enum verdict run_scenario(const struct options *o, const struct scenario *sc,
 	r->ms = ms;
 	choose_way(r);
 	keep_begin();
+	complaint_begin(r);
 	canary_start(canary);
 	hooks_read(&before);
 	run_child(r);
@@ -311,6 +313,7 @@ enum verdict run_scenario(const struct options *o, const struct scenario *sc,
 		if (left)
 			fail(r, "%s", left);
 	}
+	complaint_end(r);
 	if (r->failures)
 		keep_save(sc->name);
 	else if (r->skipped)

@@ -429,6 +429,12 @@ void hooks_read(struct hook_counts *c);
 void hooks_set(struct run *r, const struct hook_counts *from);
 extern const char *const hook_names[HOOKS];
 
+/* complaint.c: what the kernel says is as good as a check that failed. */
+void complaint_open(void);
+void complaint_begin(const struct run *r);
+void complaint_look(struct run *r); /* often, while it runs */
+void complaint_end(struct run *r);
+
 /* leak.c */
 void leak_baseline(const char *dev);
 /* What is there that was not, even after @ms; NULL if nothing. */
