@@ -151,9 +151,10 @@ void note_time(struct run *r, uint64_t ms, const char *what);
 uint64_t stalled_ms(const struct run *r);
 
 /*
- * Which hooks came between the two: the engine does this around its traffic.
- * Without either the whole life of the scenario's process counts, setting up
- * and ending included.
+ * Which hooks came between the two: the engine does this around its traffic,
+ * and who has traffic of his own between setting up and taking down. Without a
+ * device of its own the whole life of the scenario's process counts, since its
+ * owners are others.
  */
 void hooks_begin(struct run *r);
 void hooks_sample(struct run *r);
@@ -424,6 +425,9 @@ struct hook_counts {
 	uint64_t hooks[HOOKS], faults, invalidations, invalidated;
 };
 void hooks_open(const char *dev);
+/* Ends the program if a device of softodp's lacks one of them. */
+void counters_needed(const char *dev, const char *const *names, unsigned int n);
+bool device_is_ours(const char *dev);
 bool hooks_have_types(void);
 void hooks_read(struct hook_counts *c);
 void hooks_set(struct run *r, const struct hook_counts *from);
