@@ -209,7 +209,8 @@ bool engine_goes_on(struct engine *e)
 	if (now > e->end_ms + slack * r->slow)
 		return false;
 	hooks_sample(r);
-	return !hooks_seen(r, NULL) || ops_done(r) < e->min_ops ||
+	return !hooks_seen(r, NULL) || (r->enough && !r->enough(r)) ||
+	       ops_done(r) < e->min_ops ||
 	       atomic_load(&r->events) < e->min_events;
 }
 

@@ -19,6 +19,7 @@
 
 #include "guestsys.h"
 #include "stress.h"
+#include "wire.h"
 
 #define PROGRESS_MS 5000
 #define LATE_MS	    30 /* that a sleeper of 10 ms may wake too late */
@@ -309,6 +310,7 @@ enum verdict run_scenario(const struct options *o, const struct scenario *sc,
 	canary_start(canary);
 	hooks_read(&before);
 	run_child(r);
+	wire_mend(r);
 	judge_run(r, &before);
 	canary_stop(canary, r);
 	if (!r->failures) {

@@ -128,6 +128,9 @@ struct run {
 	_Atomic unsigned int splits; /* ... that begin with "split:" */
 	_Atomic bool skipped;
 	char why[240]; /* the first failure; why it is skipped */
+	bool bad_wire; /* see wire.h */
+	/* The engine goes on until then, if not NULL. */
+	bool (*enough)(struct run *r);
 	bool hooks_known; /* by hooks_begin() and hooks_end() */
 	uint64_t hooks[HOOKS], faults, invalidations, invalidated;
 };
