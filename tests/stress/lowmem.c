@@ -257,10 +257,12 @@ static void lowmem_run(struct run *r)
 		die("fail-nth: %s", strerror(errno));
 	memset(l.at, 1, 16 * PAGE);
 	probe_open(&l.p, r, 8);
+	hooks_begin(r);
 	do {
 		for (i = 0; i < ARRAY_SIZE(calls) && !failed(r); i++)
 			sweep(&l, &calls[i]);
 	} while (now_ms() < end && !failed(r));
+	hooks_sample(r);
 	close(l.nth);
 	if (!failed(r))
 		probe_close(&l.p);
