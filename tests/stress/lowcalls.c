@@ -154,14 +154,17 @@ static int rereg(struct low *l)
 /* --- by the kernel's interface ------------------------------------ */
 
 /* A command with room for @out bytes of answer; 0 or an errno. */
-static int command(struct low *l, struct ib_uverbs_cmd_hdr *cmd, uint32_t what,
-		   size_t in, size_t out)
+static int command(struct low *l, void *cmd, uint32_t what, size_t in,
+		   size_t out)
 {
-	cmd->command = what;
-	cmd->in_words = in / 4;
-	cmd->out_words = out / 4;
-	return write(l->run->dev.ctx->cmd_fd, cmd, in) == (ssize_t)in ? 0 :
-									errno;
+	struct ib_uverbs_cmd_hdr *hdr = cmd; /* all begin with it */
+
+	hdr->command = what;
+	hdr->in_words = in / 4;
+	hdr->out_words = out / 4;
+	if (write(l->run->dev.ctx->cmd_fd, cmd, in) == (ssize_t)in)
+		return 0;
+	return errno;
 }
 
 static void destroy_ah(struct low *l, uint32_t handle)
@@ -170,8 +173,8 @@ static void destroy_ah(struct low *l, uint32_t handle)
 		struct ib_uverbs_cmd_hdr hdr;
 		struct ib_uverbs_destroy_ah in;
 	} cmd = { .in = { .ah_handle = handle } };
-	int err = command(l, &cmd.hdr, IB_USER_VERBS_CMD_DESTROY_AH,
-			  sizeof(cmd), 0);
+	int err =
+		command(l, &cmd, IB_USER_VERBS_CMD_DESTROY_AH, sizeof(cmd), 0);
 
 	if (err)
 		fail(l->run, "destroy_ah: %s", strerror(err));
@@ -200,7 +203,7 @@ static int create_ah(struct low *l)
 	int err;
 
 	memcpy(cmd.in.attr.grh.dgid, dev->gid.raw, 16);
-	err = command(l, &cmd.hdr, IB_USER_VERBS_CMD_CREATE_AH, sizeof(cmd),
+	err = command(l, &cmd, IB_USER_VERBS_CMD_CREATE_AH, sizeof(cmd),
 		      sizeof(resp));
 	called(l);
 	if (!err)
@@ -221,7 +224,7 @@ static void before_mmap(struct low *l)
 	} cmd = { .in = { .response = (uintptr_t)&resp,
 			  .cqe = 64,
 			  .comp_channel = -1 } };
-	int err = command(l, &cmd.hdr, IB_USER_VERBS_CMD_CREATE_CQ, sizeof(cmd),
+	int err = command(l, &cmd, IB_USER_VERBS_CMD_CREATE_CQ, sizeof(cmd),
 			  sizeof(resp));
 
 	if (err)
@@ -246,7 +249,7 @@ static int map_ring(struct low *l)
 	called(l);
 	if (!err)
 		munmap(ring, l->length);
-	gone = command(l, &cmd.hdr, IB_USER_VERBS_CMD_DESTROY_CQ, sizeof(cmd),
+	gone = command(l, &cmd, IB_USER_VERBS_CMD_DESTROY_CQ, sizeof(cmd),
 		       sizeof(resp));
 	if (gone)
 		fail(l->run, "destroy_cq by write(): %s", strerror(gone));
