@@ -94,11 +94,11 @@ measure() {
 	[ "${count[responder]:-0}" -gt 100 ] && [ "${count[run]:-0}" -gt 100 ] || sd_fail "too little was traced"
 	[ "${max[responder]}" -ge "$budget" ] || sd_fail "no pass has used its budget of $budget packets up: ${max[responder]}"
 	at_most "packets of a responder's pass" "${max[responder]}" "$budget"
-	# What it sends, and answers, each 64 at most.
-	at_most "packets of a requester's pass" "${max[requester]}" $((2 * 64))
+	# What it sends, and answers.
+	at_most "packets of a requester's pass" "${max[requester]}" $((2 * budget))
 	# Two passes, each with eight of those who were handed its packets.
 	at_most "passes in a run" "${max[passes]}" $((shortcut ? 18 : 2))
-	at_most "packets of a run" "${max[run]}" $((shortcut ? 18 * 2 * 64 : 2 * 2 * 64))
+	at_most "packets of a run" "${max[run]}" $(((shortcut ? 18 : 2) * 2 * budget))
 }
 
 measure 4096 1
