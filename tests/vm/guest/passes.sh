@@ -46,7 +46,13 @@ longest() {
 		function us_of(  i) { for (i = 2; i < NF; i++) if ($(i + 1) == "us") return $i + 0; return 0 }
 		function kind_of() { return /sodp_side_run/ ? "run" : /sodp_resp_pass/ ? "responder" : "requester" }
 		function seen(what, n) { times[what]++; if (n > most[what]) most[what] = n; if (us_of() > us[what]) us[what] = us_of() }
-		function add(sum,  i) { for (i = 1; i <= depth[cpu]; i++) sum[cpu, i]++ }
+		# A run that begins in a softirq at the end of another one is one of its own.
+		function add(sum,  i) {
+			for (i = depth[cpu]; i >= 1; i--) {
+				sum[cpu, i]++
+				if (kind[cpu, i] == "run") break
+			}
+		}
 		/LOST/ { split("", depth); next }
 		!/^ *[0-9]+\)/ { next }
 		{ cpu = $1 }
