@@ -9,6 +9,20 @@
 #include "verbs/verbs.h"
 #include "wire/pkt.h"
 
+static const struct ib_odp_caps odp_caps = {
+	.general_caps = IB_ODP_SUPPORT | IB_ODP_SUPPORT_IMPLICIT,
+	.per_transport_caps.rc_odp_caps =
+		IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
+		IB_ODP_SUPPORT_WRITE | IB_ODP_SUPPORT_READ |
+		IB_ODP_SUPPORT_ATOMIC | IB_ODP_SUPPORT_SRQ_RECV,
+	.per_transport_caps.uc_odp_caps =
+		IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
+		IB_ODP_SUPPORT_WRITE | IB_ODP_SUPPORT_SRQ_RECV,
+	.per_transport_caps.ud_odp_caps = IB_ODP_SUPPORT_SEND |
+					  IB_ODP_SUPPORT_RECV |
+					  IB_ODP_SUPPORT_SRQ_RECV,
+};
+
 int sodp_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 		      struct ib_udata *udata)
 {
@@ -44,32 +58,15 @@ int sodp_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 			SODP_MAX_MCAST_GRP * SODP_MAX_MCAST_QP_ATTACH,
 		.max_pkeys = 1,
 		.local_ca_ack_delay = 15,
-		.device_cap_flags = IB_DEVICE_RC_RNR_NAK_GEN |
-				    IB_DEVICE_PORT_ACTIVE_EVENT |
-				    IB_DEVICE_SYS_IMAGE_GUID |
-				    IB_DEVICE_SRQ_RESIZE |
-				    IB_DEVICE_CURR_QP_STATE_MOD |
-				    IB_DEVICE_MEM_MGT_EXTENSIONS |
-				    IB_DEVICE_MEM_WINDOW |
-				    IB_DEVICE_MEM_WINDOW_TYPE_2B,
+		.device_cap_flags =
+			IB_DEVICE_RC_RNR_NAK_GEN | IB_DEVICE_PORT_ACTIVE_EVENT |
+			IB_DEVICE_SYS_IMAGE_GUID | IB_DEVICE_SRQ_RESIZE |
+			IB_DEVICE_CURR_QP_STATE_MOD |
+			IB_DEVICE_MEM_MGT_EXTENSIONS | IB_DEVICE_MEM_WINDOW |
+			IB_DEVICE_MEM_WINDOW_TYPE_2B,
 		.max_fast_reg_page_list_len = SODP_FAST_PAGES,
-		.kernel_cap_flags = IBK_ON_DEMAND_PAGING |
-				    IBK_ALLOW_USER_UNREG,
-		.odp_caps = {
-			.general_caps = IB_ODP_SUPPORT |
-					IB_ODP_SUPPORT_IMPLICIT,
-			.per_transport_caps.rc_odp_caps =
-				IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
-				IB_ODP_SUPPORT_WRITE | IB_ODP_SUPPORT_READ |
-				IB_ODP_SUPPORT_ATOMIC |
-				IB_ODP_SUPPORT_SRQ_RECV,
-			.per_transport_caps.uc_odp_caps =
-				IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
-				IB_ODP_SUPPORT_WRITE | IB_ODP_SUPPORT_SRQ_RECV,
-			.per_transport_caps.ud_odp_caps =
-				IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
-				IB_ODP_SUPPORT_SRQ_RECV,
-		},
+		.kernel_cap_flags = IBK_ON_DEMAND_PAGING | IBK_ALLOW_USER_UNREG,
+		.odp_caps = odp_caps,
 	};
 	return 0;
 }

@@ -345,13 +345,14 @@ static void handle(struct sodp_qp *qp, struct sk_buff *skb)
 
 bool sodp_comp_responses(struct sodp_qp *qp)
 {
-	int budget = SODP_PASS_PACKETS;
+	int packets = SODP_PASS_PACKETS, bytes = SODP_PASS_BYTES;
 	struct sk_buff *skb;
 
-	while (budget--) {
+	while (packets-- > 0 && bytes > 0) {
 		skb = skb_dequeue(&qp->req.rx);
 		if (!skb)
 			return false;
+		bytes -= sodp_rx_pkt(skb)->payload_len;
 		handle(qp, skb);
 		sodp_pkt_done(skb);
 		if (!sodp_comp_retire(qp))

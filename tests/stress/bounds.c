@@ -130,6 +130,7 @@ static void bounds_run(struct run *r)
 	struct rng g = { r->seed };
 
 	probe_open(&b.p, r, 0);
+	hooks_begin(r);
 	do {
 		if (!new_region(&b, &g))
 			return;
@@ -138,6 +139,7 @@ static void bounds_run(struct run *r)
 		if (ibv_dereg_mr(b.mr))
 			fail(r, "dereg_mr: %s", strerror(errno));
 	} while (now_ms() < end && !failed(r));
+	hooks_sample(r);
 	if (!failed(r))
 		probe_close(&b.p);
 }
@@ -222,6 +224,7 @@ static void advise_run(struct run *r)
 	a.odp_read = rd_reg(&r->dev, a.at, 16 * PAGE,
 			    IBV_ACCESS_REMOTE_READ | IBV_ACCESS_ON_DEMAND);
 	a.pinned = rd_reg(&r->dev, map_anon(16 * PAGE), 16 * PAGE, RD_ALL);
+	hooks_begin(r);
 	do {
 		was = rd_reg(&r->dev, a.at, 16 * PAGE,
 			     RD_ALL | IBV_ACCESS_ON_DEMAND);
@@ -230,6 +233,7 @@ static void advise_run(struct run *r)
 			fail(r, "dereg_mr: %s", strerror(errno));
 		advise_all(r, &a, &g);
 	} while (now_ms() < end && !failed(r));
+	hooks_sample(r);
 	if (ibv_dereg_mr(a.odp) || ibv_dereg_mr(a.odp_read) ||
 	    ibv_dereg_mr(a.pinned))
 		fail(r, "dereg_mr: %s", strerror(errno));

@@ -209,7 +209,8 @@ bool engine_goes_on(struct engine *e)
 	if (now > e->end_ms + slack * r->slow)
 		return false;
 	hooks_sample(r);
-	return !hooks_seen(r, NULL) || ops_done(r) < e->min_ops ||
+	return !hooks_seen(r, NULL) || (r->enough && !r->enough(r)) ||
+	       ops_done(r) < e->min_ops ||
 	       atomic_load(&r->events) < e->min_events;
 }
 
@@ -257,7 +258,6 @@ static void check_by_cpu(struct field *f, const char *when)
 		return;
 	fail(f->run, "%s: %u of %u cells of %s are wrong", when, wrong,
 	     f->cells, f->name);
-	field_map(f, f->view[0].base);
 }
 
 static void each_block(struct engine *e, struct field *f,
@@ -304,6 +304,8 @@ void engine_check(struct engine *e)
 		else
 			check_field(e, e->field[i]);
 	}
+	for (i = 0; i < e->fields && failed(e->run); i++)
+		field_show(e->field[i]);
 }
 
 void engine_free(struct engine *e)

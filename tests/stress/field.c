@@ -31,6 +31,7 @@ void *map_anon(size_t bytes)
 	if (p == MAP_FAILED)
 		die("mmap of %zu: %s", bytes, strerror(errno));
 	madvise(p, bytes, MADV_NOHUGEPAGE);
+	map_area(p, bytes);
 	return p;
 }
 
@@ -73,6 +74,7 @@ struct field *field_over(struct run *r, const char *name, void *base,
 	f->old = memory(pages * PAGE);
 	pthread_mutex_init(&f->alone, NULL);
 	make_cells(f, PAGE);
+	map_field(f);
 	return f;
 }
 
@@ -132,6 +134,9 @@ void field_free(struct field *f)
 	unsigned int i;
 	int err;
 
+	if (f->run->failures)
+		field_show(f);
+	unmap_field(f);
 	for (i = 0; i < f->nviews; i++) {
 		if (!f->view[i].mr)
 			continue;

@@ -12,6 +12,7 @@
 
 #include "guestsys.h"
 #include "probe.h"
+#include "wire.h"
 
 /* The end of a child: its failures are the run's already. */
 static bool reap(struct run *r, pid_t pid)
@@ -118,6 +119,20 @@ SCENARIO(fork_parent) = {
 	.run = fork_parent_run,
 	.hooks = PROT_PAGE | CLEAR,
 	.weight = 2,
+};
+
+static void netem_fork_run(struct run *r)
+{
+	wire_run(r, fork_parent_run);
+}
+
+SCENARIO(netem_fork) = {
+	.name = "netem-fork",
+	.what = "fork-parent over a bad wire: data and snapshots are whole",
+	.missing = wire_missing,
+	.run = netem_fork_run,
+	.hooks = PROT_PAGE | CLEAR,
+	.slack_s = 60,
 };
 
 static void fork_child_run(struct run *r)

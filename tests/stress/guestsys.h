@@ -25,6 +25,7 @@ bool command(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* --- pages -------------------------------------------------------- */
 
 #define PM_SOFT_DIRTY (1ULL << 55)
+#define PM_ALONE      (1ULL << 56)
 #define PM_SWAPPED    (1ULL << 62)
 #define PM_PRESENT    (1ULL << 63)
 #define PM_FRAME      ((1ULL << 55) - 1)

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "stress.h"
 
@@ -25,22 +26,30 @@ static const char *device;
 static bool types;
 static struct hook_counts begun;
 
-void hooks_open(const char *dev)
+/*
+ * A device of ours has all of them: one that is not there has another name now,
+ * and would be 0 for ever. Another driver's may have none.
+ */
+void counters_needed(const char *dev, const char *const *names, unsigned int n)
 {
-	device = dev;
-	types = counter_exists(dev, "hook_unmap");
+	for (unsigned int i = 0; i < n; i++)
+		if (device_is_ours(dev) && !counter_exists(dev, names[i]))
+			die("%s has no counter %s", dev, names[i]);
 }
 
-bool hooks_have_types(void)
+bool device_is_ours(const char *dev)
 {
-	return types;
+	char path[100];
+
+	snprintf(path, sizeof(path), "/sys/class/infiniband/%s/local_shortcut",
+		 dev);
+	return !access(path, F_OK);
 }
 
-void hooks_read(struct hook_counts *c)
+/* The names of those that hooks_read() reads. */
+static void names_of(const char **names)
 {
 	static char text[HOOKS][32];
-	const char *names[NAMES];
-	uint64_t values[NAMES];
 	int i;
 
 	for (i = 0; i < HOOKS; i++) {
@@ -50,6 +59,29 @@ void hooks_read(struct hook_counts *c)
 	names[HOOKS] = "page_faults_handled";
 	names[HOOKS + 1] = "page_invalidations";
 	names[HOOKS + 2] = "page_invalidations_handled";
+}
+
+void hooks_open(const char *dev)
+{
+	const char *names[NAMES];
+
+	device = dev;
+	names_of(names);
+	counters_needed(dev, names, NAMES);
+	types = counter_exists(dev, names[0]);
+}
+
+bool hooks_have_types(void)
+{
+	return types;
+}
+
+void hooks_read(struct hook_counts *c)
+{
+	const char *names[NAMES];
+	uint64_t values[NAMES];
+
+	names_of(names);
 	counters(device, names, values, NAMES);
 	memcpy(c->hooks, values, sizeof(c->hooks));
 	c->faults = values[HOOKS];

@@ -13,7 +13,8 @@
 
 #include "chain.h"
 
-#define PAIRS 8
+#define PAIRS	  8
+#define MIN_HEARD 100 /* in any run */
 
 /* In a page of its own, each; in the B of a pair, .cpu comes twice. */
 struct side {
@@ -26,7 +27,8 @@ struct litmus {
 	uint8_t *base;
 	struct ibv_mr *mr;
 	_Atomic bool stop;
-	uint64_t said, heard, forks;
+	uint64_t said, forks;
+	_Atomic uint64_t heard; /* pairs READ, none of them torn or new */
 };
 
 static struct side *side_of(const struct litmus *l, unsigned int pair, bool b)
@@ -92,7 +94,9 @@ static bool device_round(struct litmus *l, struct chain *c)
 			fail(l->run, "pair %u: the peer READs B %llu, A %llu",
 			     i % PAIRS, (unsigned long long)b[i]->cpu[0],
 			     (unsigned long long)a[i]->cpu[0]);
-		l->heard++;
+		/* Before the first store nothing can be out of order. */
+		if (b[i]->cpu[0])
+			atomic_fetch_add(&l->heard, 1);
 	}
 	for (i = 0; i < PAIRS; i++) {
 		chain_fetch_add(c, &side_of(l, i, false)->device, l->mr->rkey,
@@ -154,14 +158,15 @@ static void litmus_check(struct litmus *l)
 	}
 	tap_note("%s: %llu pairs written, %llu READ, %llu forks",
 		 l->run->sc->name, (unsigned long long)l->said,
-		 (unsigned long long)l->heard, (unsigned long long)l->forks);
+		 (unsigned long long)atomic_load(&l->heard),
+		 (unsigned long long)l->forks);
 }
 
 static void litmus_run(struct run *r)
 {
 	struct litmus l = { .run = r, .base = map_anon(2 * PAIRS * PAGE) };
 	struct rng g = { r->seed };
-	uint64_t end = now_ms() + r->ms;
+	uint64_t end = now_ms() + r->ms, late;
 	pthread_t cpu, device;
 
 	memset(l.base, 0, 2 * PAIRS * PAGE);
@@ -170,8 +175,13 @@ static void litmus_run(struct run *r)
 	if (pthread_create(&device, NULL, device_main, &l) ||
 	    pthread_create(&cpu, NULL, cpu_main, &l))
 		die("pthread_create");
-	while ((now_ms() < end || l.forks < 5) && !failed(r))
+	late = end + 10000 * r->slow;
+	hooks_begin(r);
+	while ((now_ms() < end || l.forks < 5 ||
+		(now_ms() < late && atomic_load(&l.heard) < MIN_HEARD)) &&
+	       !failed(r))
 		fork_round(&l, &g);
+	hooks_sample(r);
 	atomic_store(&l.stop, true);
 	pthread_join(device, NULL);
 	pthread_join(cpu, NULL);
@@ -180,6 +190,9 @@ static void litmus_run(struct run *r)
 	if (failed(r))
 		return;
 	litmus_check(&l);
+	if (l.heard < MIN_HEARD)
+		fail(r, "%llu pairs READ, at least %u wanted",
+		     (unsigned long long)l.heard, MIN_HEARD);
 	if (ibv_dereg_mr(l.mr))
 		fail(r, "dereg_mr: %s", strerror(errno));
 }
@@ -339,8 +352,10 @@ static void counter_run(struct run *r)
 				   &adders[i]))
 			die("pthread_create");
 	}
+	hooks_begin(r);
 	while ((now_ms() < end || r->events < 5) && !failed(r))
 		move_counter(&c, &g);
+	hooks_sample(r);
 	atomic_store(&c.stop, true);
 	for (i = 0; i < 2 * SIDES; i++)
 		pthread_join(adders[i].thread, NULL);

@@ -13,26 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "probe.h"
-
-#define FAILSLAB "/sys/kernel/debug/failslab/"
-#define FAILPAGE "/sys/kernel/debug/fail_page_alloc/"
-#define MOST	 400 /* allocations of one call */
-
-struct low {
-	struct run *run;
-	int nth; /* /proc/thread-self/fail-nth */
-	uint8_t *at;
-	struct probe p;
-	unsigned int silent; /* posted, but the doorbell was not heard */
-	bool hit; /* an allocation of the last call failed */
-};
-
-struct call {
-	const char *name;
-	/* 0 or an errno. What it makes it takes away again, uninjected. */
-	int (*fn)(struct low *l);
-};
+#include "lowmem.h"
 
 static void arm(struct low *l, unsigned int n)
 {
@@ -47,8 +28,7 @@ static void arm(struct low *l, unsigned int n)
 	die("fail-nth: %s", strerror(errno));
 }
 
-/* The call is over: whether something of it has failed, and nothing more. */
-static void called(struct low *l)
+void called(struct low *l)
 {
 	char text[16] = "";
 
@@ -179,52 +159,75 @@ static int post(struct low *l)
 	return 0;
 }
 
-static const struct call calls[] = {
-	{ "reg_mr on demand", reg_on_demand },
-	{ "reg_mr", reg_pinned },
-	{ "dereg_mr", dereg },
-	{ "create_cq", create_cq },
-	{ "create_qp", create_qp },
-	{ "modify_qp", reconnect },
-	{ "advise_mr", advise },
-	{ "post_send", post },
-};
+static const struct call calls[] = { { .name = "reg_mr on demand",
+				       .fn = reg_on_demand },
+				     { .name = "reg_mr", .fn = reg_pinned },
+				     { .name = "dereg_mr", .fn = dereg },
+				     { .name = "create_cq", .fn = create_cq },
+				     { .name = "create_qp", .fn = create_qp },
+				     { .name = "modify_qp", .fn = reconnect },
+				     { .name = "advise_mr", .fn = advise },
+				     { .name = "post_send", .fn = post },
+				     {} };
 
-static bool clean(int err)
+static bool clean(const struct call *c, int err)
 {
 	return !err || err == ENOMEM || err == EAGAIN || err == EFAULT ||
-	       err == EINTR;
+	       err == EINTR || c->library;
 }
 
-/* All of its allocations, one after another. */
-static void sweep(struct low *l, const struct call *c)
+static int once(struct low *l, const struct call *c, unsigned int n)
 {
-	unsigned int n, refused = 0;
-	struct run *r = l->run;
 	int err;
 
-	l->hit = true;
-	for (n = 1; n < MOST && l->hit && !failed(r); n++) {
-		arm(l, n);
-		err = c->fn(l);
-		if (!clean(err))
-			fail(r, "%s, allocation %u failed: %s", c->name, n,
-			     strerror(err));
-		refused += err != 0;
+	if (c->before)
+		c->before(l);
+	if (failed(l->run))
+		return 0;
+	arm(l, n);
+	err = c->fn(l);
+	if (!clean(c, err))
+		fail(l->run, "%s, allocation %u failed: %s", c->name, n,
+		     strerror(err));
+	return err;
+}
+
+/* All of its allocations, one after another, until it has no more. */
+static void sweep(struct low *l, const struct call *c, unsigned int pass)
+{
+	unsigned int stride = c->stride ?: 1, most = c->most ?: MOST;
+	unsigned int n = 1 + pass % stride, tries = 0, refused = 0;
+	struct run *r = l->run;
+
+	for (l->hit = true; n < most && !failed(r); n += stride) {
+		refused += once(l, c, n) != 0;
+		if (!l->hit)
+			break;
+		tries++;
 	}
-	if (n < 3)
+	if (failed(r))
+		return;
+	if (tries < 2)
 		fail(r, "%s: no allocation of it ever failed", c->name);
-	tap_note("%s: %s: %u tries, %u refused", r->sc->name, c->name, n - 1,
+	if (n >= most)
+		fail(r, "%s: its allocation %u still failed: not all were met",
+		     c->name, n - stride);
+	tap_note("%s: %s: %u tries, %u refused", r->sc->name, c->name, tries,
 		 refused);
-	arm(l, 0);
-	if (c->fn(l))
+	if (once(l, c, 0))
 		fail(r, "%s fails with all the memory in the world", c->name);
 	patch_stamp(&l->p);
 	patch_check(&l->p, c->name);
 	note_events(r, 1);
 }
 
-static const char *no_injection(void)
+static void sweep_all(struct low *l, const struct call *c, unsigned int pass)
+{
+	for (; c->fn && !failed(l->run); c++)
+		sweep(l, c, pass);
+}
+
+const char *no_injection(void)
 {
 	if (access("/proc/thread-self/fail-nth", W_OK))
 		return "the kernel has no fault injection (the debug kernel "
@@ -232,7 +235,7 @@ static const char *no_injection(void)
 	return NULL;
 }
 
-static void set(const char *path, const char *text)
+void inject_set(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
@@ -243,25 +246,34 @@ static void set(const char *path, const char *text)
 	close(fd);
 }
 
+void inject_all_kinds(void)
+{
+	inject_set(FAILSLAB "ignore-gfp-wait", "N");
+	inject_set(FAILPAGE "ignore-gfp-wait", "N");
+	inject_set(FAILPAGE "min-order", "0");
+}
+
 static void lowmem_run(struct run *r)
 {
-	struct low l = { .run = r, .at = map_anon(16 * PAGE) };
+	struct low l = { .run = r, .at = map_anon(16 * PAGE), .netlink = -1 };
 	uint64_t end = now_ms() + r->ms;
-	unsigned int i;
+	unsigned int pass = 0;
 
-	set(FAILSLAB "ignore-gfp-wait", "N");
-	set(FAILPAGE "ignore-gfp-wait", "N");
-	set(FAILPAGE "min-order", "0");
+	inject_all_kinds();
 	l.nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	if (l.nth < 0)
 		die("fail-nth: %s", strerror(errno));
 	memset(l.at, 1, 16 * PAGE);
 	probe_open(&l.p, r, 8);
+	hooks_begin(r);
 	do {
-		for (i = 0; i < ARRAY_SIZE(calls) && !failed(r); i++)
-			sweep(&l, &calls[i]);
+		sweep_all(&l, calls, pass);
+		sweep_all(&l, more_calls, pass);
+		pass++;
 	} while (now_ms() < end && !failed(r));
+	hooks_sample(r);
 	close(l.nth);
+	calls_end(&l);
 	if (!failed(r))
 		probe_close(&l.p);
 }
@@ -274,5 +286,5 @@ SCENARIO(lowmem) = {
 	.run = lowmem_run,
 	.hooks = CLEAR,
 	.flags = SC_OWN_TRAFFIC,
-	.slack_s = 60,
+	.slack_s = 180,
 };

@@ -212,6 +212,7 @@ static int run_all(const struct options *o, uint64_t ms)
 		 (unsigned long long)ms / 1000);
 	keep_open(o->keep);
 	hooks_open(o->dev);
+	complaint_open();
 	leak_baseline(o->dev);
 	if (!hooks_have_types())
 		tap_note("the driver has no hook_* counters: only that "

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "probe.h"
+#include "wire.h"
 
 static bool sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static bool sh(const char *fmt, ...)
@@ -27,39 +28,11 @@ static bool sh(const char *fmt, ...)
 
 /* --- netem --------------------------------------------------------- */
 
-/*
- * What a device sends to an address of its own goes over lo. One tc for all
- * orders: an emulated guest feels every exec.
- */
-static FILE *tc_open(void)
-{
-	FILE *tc = popen("tc -force -batch -", "w");
-
-	if (!tc)
-		die("tc: %s", strerror(errno));
-	setlinebuf(tc);
-	return tc;
-}
-
-static const char *no_netem(void)
-{
-	return sh("{ modprobe sch_netem && command -v tc; }") ?
-		       NULL :
-		       "the kernel has no netem, or no tc";
-}
-
 static bool drop(struct field *f, const struct range *g, struct rng *rng)
 {
 	(void)f;
 	(void)rng;
 	return !madvise(g->at, g->len, MADV_DONTNEED);
-}
-
-static uint64_t troubles(struct run *r)
-{
-	return counter(r->dev_name, "duplicate_request") +
-	       counter(r->dev_name, "out_of_seq_request") +
-	       counter(r->dev_name, "req_timeouts");
 }
 
 static void netem_run(struct run *r)
@@ -79,29 +52,21 @@ static void netem_run(struct run *r)
 		.field = { field_anon(r, 64), field_pinned(r, 32) },
 		.events = events,
 	};
-	uint64_t before = troubles(r), next = 0;
-	FILE *tc = tc_open();
 	unsigned int i = r->seed % ARRAY_SIZE(kinds), met = 0;
+	uint64_t next = 0;
 
-	/* Each loss costs a time-out of a quarter of a second. */
-	r->limit_ms *= 4;
+	wire_open(r);
 	engine_start(&e);
 	while (engine_goes_on(&e)) {
 		if (now_ms() < next)
 			continue;
-		fprintf(tc, "qdisc replace dev lo root netem limit 100000 %s\n",
-			kinds[i++ % ARRAY_SIZE(kinds)]);
+		wire_set(r, kinds[i++ % ARRAY_SIZE(kinds)]);
 		met++;
 		next = now_ms() + r->ms / (ARRAY_SIZE(kinds) + 1);
 	}
-	fprintf(tc, "qdisc del dev lo root\n");
-	if (pclose(tc))
-		fail(r, "tc did not take an order");
 	engine_stop(&e);
-	tap_note("%s: %u kinds of trouble; %llu packets lost, repeated or late",
-		 r->sc->name, met, (unsigned long long)(troubles(r) - before));
-	if (!failed(r) && troubles(r) == before)
-		fail(r, "no packet was lost, repeated or late");
+	tap_note("%s: %u kinds of trouble", r->sc->name, met);
+	wire_close(r);
 	engine_check(&e);
 	engine_free(&e);
 }
@@ -110,7 +75,7 @@ SCENARIO(netem) = {
 	.name = "netem",
 	.rows = "45",
 	.what = "loss, repetition, disorder: no atomic twice, no READ stale",
-	.missing = no_netem,
+	.missing = wire_missing,
 	.run = netem_run,
 	.hooks = CLEAR,
 	.slack_s = 60,

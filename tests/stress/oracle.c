@@ -141,17 +141,20 @@ unsigned int field_wrong(const struct field *f, const uint8_t *got)
 	return wrong;
 }
 
-void field_map(struct field *f, const uint8_t *got)
+void field_map(struct field *f, const uint8_t *got, const char *state)
 {
 	unsigned int i, shown = 0;
-	char row[65];
+	char row[65], there;
 	ssize_t bad;
 
-	tap_note("%s, %u cells of %u bytes from %p: . right, z origin, X wrong",
+	tap_note("%s, %u cells of %u bytes from %p: . right, z origin, X "
+		 "wrong; of pages that are not there: - nothing, s swapped out",
 		 f->name, f->cells, f->unit, f->view[0].base);
 	for (i = 0; i < f->cells; i++) {
 		bad = cell_bad(f, i, got);
-		row[i % 64] = bad >= 0 ? 'X' :
+		there = state[i / (PAGE / f->unit)];
+		row[i % 64] = there != 'p' && there != 'P' ? there :
+			      bad >= 0			   ? 'X' :
 			      memcmp(got + (size_t)i * f->unit,
 				     f->model + (size_t)i * f->unit, f->unit) ?
 					 'z' :

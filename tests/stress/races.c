@@ -126,10 +126,12 @@ static void dereg_run(struct run *r)
 	for (i = 0; i < ARRAY_SIZE(mains); i++)
 		if (pthread_create(&threads[i], NULL, mains[i], &d))
 			die("pthread_create");
+	hooks_begin(r);
 	while (!failed(r) &&
 	       (now_ms() < end ||
 		(now_ms() < late && (!d.hits || !d.misses || !d.prefetches))))
 		dereg_once(&d, &p, &g);
+	hooks_sample(r);
 	atomic_store(&d.stop, true);
 	for (i = 0; i < ARRAY_SIZE(mains); i++)
 		pthread_join(threads[i], NULL);
@@ -285,9 +287,11 @@ static void slow_run(struct run *r)
 	if (pthread_create(&handler, NULL, slow_handler, &s) ||
 	    pthread_create(&others, NULL, slow_others, &s))
 		die("pthread_create");
+	hooks_begin(r);
 	for (i = 0; (now_ms() < end || i < 4) && !failed(r); i++)
 		slow_round(&s, &p, mr, i / 2 % (PAGES / 2)); /* each twice */
 	never_round(&s, mr);
+	hooks_sample(r);
 	/* Its fault waits still; a page of zeros comes with the end of it. */
 	atomic_store(&s.stop, true);
 	pthread_join(handler, NULL);

@@ -16,6 +16,7 @@
 
 #include "group.h"
 #include "guestsys.h"
+#include "wire.h"
 
 #define NO_STORES (OPS_ALL & ~OP(STORE))
 
@@ -68,6 +69,25 @@ SCENARIO(swap_disk) = {
 	.missing = swap_missing,
 	.run = swap_disk_run,
 	.hooks = CLEAR,
+};
+
+static void netem_swap_run(struct run *r)
+{
+	wire_run(r, swap_disk_run);
+}
+
+static const char *netem_swap_missing(void)
+{
+	return swap_missing() ?: wire_missing();
+}
+
+SCENARIO(netem_swap) = {
+	.name = "netem-swap",
+	.what = "swap-disk over a bad wire: no WRITE is lost, none comes twice",
+	.missing = netem_swap_missing,
+	.run = netem_swap_run,
+	.hooks = CLEAR,
+	.slack_s = 60,
 };
 
 /* --- zram --------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "probe.h"
+#include "wire.h"
 
 /* What the event functions of this file need. */
 struct remap {
@@ -265,6 +266,20 @@ SCENARIO(remap_flood) = {
 	.run = remap_flood_run,
 	.hooks = UNMAP,
 	.weight = 2,
+};
+
+static void netem_remap_run(struct run *r)
+{
+	wire_run(r, remap_flood_run);
+}
+
+SCENARIO(netem_remap) = {
+	.name = "netem-remap-flood",
+	.what = "remap-flood over a bad wire: no page but the one that is mapped",
+	.missing = wire_missing,
+	.run = netem_remap_run,
+	.hooks = UNMAP,
+	.slack_s = 60,
 };
 
 /* Present pages change places: the field's goes away, another one comes. */

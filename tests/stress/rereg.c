@@ -194,11 +194,13 @@ static void rereg_run(struct run *r)
 	}
 	link_open(&h.link, r);
 	aim(&h, &s);
+	hooks_begin(r);
 	pthread_create(&h.thread, NULL, hammer_main, &h);
 	for (n = 0; go_on(r, &h, end, n); n++)
 		one_round(&s, &h);
 	atomic_store(&h.stop, true);
 	pthread_join(h.thread, NULL);
+	hooks_sample(r);
 	link_close(&h.link);
 	tap_note("%s: %u changes under %llu WRITEs of another thread, of which "
 		 "%llu were refused",

@@ -19,6 +19,7 @@
 
 #include "guestsys.h"
 #include "stress.h"
+#include "wire.h"
 
 #define PROGRESS_MS 5000
 #define LATE_MS	    30 /* that a sleeper of 10 ms may wake too late */
@@ -154,6 +155,7 @@ static bool wait_for(struct run *r, pid_t pid, int *status)
 		now = now_ms();
 		if (now - before > 10 + LATE_MS)
 			atomic_fetch_add(&r->stalled, now - before - 10);
+		complaint_look(r);
 		if (now - start > r->ms + slack)
 			return false;
 		if (now - shown >= PROGRESS_MS) {
@@ -172,6 +174,7 @@ static void child_main(struct run *r)
 	const struct scenario *sc = r->sc;
 
 	setpgid(0, 0);
+	map_begin();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, sc->name);
 	if (!(sc->flags & SC_NO_DEVICE)) {
@@ -181,6 +184,8 @@ static void child_main(struct run *r)
 	}
 	if (!r->skipped)
 		sc->run(r);
+	if (r->failures)
+		map_show();
 	/* After a failure anything may still be in use. */
 	if (!(sc->flags & SC_NO_DEVICE) && !r->failures && !r->skipped)
 		rd_close(&r->dev);
@@ -203,10 +208,13 @@ static void run_child(struct run *r)
 	if (!wait_for(r, pid, &status)) {
 		fail(r, "hangs: killed");
 		dump_threads(pid);
+		kill(pid, MAP_SIGNAL);
+		sleep_ms(500);
 		kill(-pid, SIGKILL);
 		sleep_ms(2000);
 		if (waitpid(pid, &status, WNOHANG) != pid) {
 			dump_threads(pid);
+			keep_save(r->sc->name);
 			die("%s does not go away, even killed", r->sc->name);
 		}
 	} else if (status) {
@@ -221,10 +229,13 @@ static void judge_run(struct run *r, const struct hook_counts *before)
 {
 	const char *why;
 
-	if (!r->hooks_known)
+	if (r->sc->flags & SC_NO_DEVICE && !r->hooks_known)
 		hooks_set(r, before);
 	if (failed(r))
 		return;
+	/* What came while it was set up, or taken down, proves nothing. */
+	if (!r->hooks_known)
+		fail(r, "it did not say when to count hooks");
 	if (!sum_ops(r))
 		fail(r, "there was no traffic");
 	if (!hooks_seen(r, &why))
@@ -295,9 +306,11 @@ enum verdict run_scenario(const struct options *o, const struct scenario *sc,
 	r->ms = ms;
 	choose_way(r);
 	keep_begin();
+	complaint_begin(r);
 	canary_start(canary);
 	hooks_read(&before);
 	run_child(r);
+	wire_mend(r);
 	judge_run(r, &before);
 	canary_stop(canary, r);
 	if (!r->failures) {
@@ -305,6 +318,7 @@ enum verdict run_scenario(const struct options *o, const struct scenario *sc,
 		if (left)
 			fail(r, "%s", left);
 	}
+	complaint_end(r);
 	if (r->failures)
 		keep_save(sc->name);
 	else if (r->skipped)

@@ -43,80 +43,170 @@ static void out_of_reach(struct run *r, struct probe *p, void *at,
 	note_events(r, 1);
 }
 
-/* A mapping of a device's registers: addresses without struct pages. */
-static void pfnmap(struct run *r, struct probe *p)
+/* The refusals are not worth much if nothing works. */
+static void in_reach(struct run *r, struct probe *p)
 {
-	unsigned int i, tried = 0;
+	uint8_t *at = map_anon(PAGE);
+	struct ibv_mr *mr =
+		rd_reg(&r->dev, at, PAGE, RD_ALL | IBV_ACCESS_ON_DEMAND);
+
+	probe_works(p, mr, at, true, "of ordinary memory");
+	gone(r, mr);
+	munmap(at, PAGE);
+}
+
+/* Rounds of it, until the time is over. */
+static void rounds(struct run *r,
+		   void (*fn)(struct run *r, struct probe *p, struct rng *g))
+{
+	uint64_t end = now_ms() + r->ms;
+	struct rng g = { r->seed };
+	struct probe p;
+
+	probe_open(&p, r, 0);
+	hooks_begin(r);
+	do {
+		fn(r, &p, &g);
+	} while (now_ms() < end && !failed(r));
+	hooks_sample(r);
+	if (!failed(r))
+		probe_close(&p);
+}
+
+/* A mapping of a device's registers: addresses without struct pages. */
+static void *map_registers(void)
+{
+	void *at = MAP_FAILED;
 	glob_t g = {};
-	void *at;
+	size_t i;
 	int fd;
 
 	glob("/sys/bus/pci/devices/*/resource[0-9]", 0, NULL, &g);
-	for (i = 0; i < g.gl_pathc && !tried; i++) {
+	for (i = 0; i < g.gl_pathc && at == MAP_FAILED; i++) {
 		fd = open(g.gl_pathv[i], O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			continue;
 		at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 			  0);
 		close(fd);
-		if (at == MAP_FAILED)
-			continue;
-		tried++;
-		out_of_reach(r, p, at, "a device's registers");
-		munmap(at, PAGE);
 	}
 	globfree(&g);
-	if (!tried)
-		tap_note("%s: no device's registers can be mapped here",
-			 r->sc->name);
+	return at;
 }
 
-static void secret(struct run *r, struct probe *p)
+static const char *no_registers(void)
 {
-	static bool said;
+	void *at = map_registers();
+
+	if (at == MAP_FAILED)
+		return "no device's registers can be mapped";
+	munmap(at, PAGE);
+	return NULL;
+}
+
+static void registers_round(struct run *r, struct probe *p, struct rng *g)
+{
+	void *at = map_registers();
+
+	(void)g;
+	if (at == MAP_FAILED) {
+		fail(r, "a device's registers: %s", strerror(errno));
+		return;
+	}
+	out_of_reach(r, p, at, "a device's registers");
+	munmap(at, PAGE);
+	in_reach(r, p);
+}
+
+static void registers_run(struct run *r)
+{
+	rounds(r, registers_round);
+}
+
+SCENARIO(registers) = {
+	.name = "out-of-reach-registers",
+	.rows = "38",
+	.what = "a device's registers: a clean refusal",
+	.missing = no_registers,
+	.run = registers_run,
+	.hooks = ANY,
+	.flags = SC_OWN_TRAFFIC | SC_CLEARS_NOTHING,
+};
+
+/* --- secret memory -------------------------------------------------- */
+
+static const char *no_secret(void)
+{
+	int fd = syscall(SYS_memfd_secret, 0);
+
+	if (fd < 0)
+		return "no memfd_secret (secretmem.enable=1 at boot)";
+	close(fd);
+	return NULL;
+}
+
+static void secret_round(struct run *r, struct probe *p, struct rng *g)
+{
 	int fd = syscall(SYS_memfd_secret, 0);
 	uint8_t *at;
 
-	if (fd < 0) {
-		if (!said)
-			tap_note("%s: no memfd_secret: %s (secretmem.enable=1 "
-				 "at boot)",
-				 r->sc->name, strerror(errno));
-		said = true;
-		return;
-	}
-	if (ftruncate(fd, PAGE))
+	(void)g;
+	if (fd < 0 || ftruncate(fd, PAGE))
 		die("secretmem: %s", strerror(errno));
 	at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (at != MAP_FAILED) {
-		*at = 7;
-		out_of_reach(r, p, at, "secret memory");
-		if (*at != 7)
-			fail(r, "secret memory was written to");
-		munmap(at, PAGE);
-	}
+	if (at == MAP_FAILED)
+		die("mmap of secretmem: %s", strerror(errno));
+	*at = 7;
+	out_of_reach(r, p, at, "secret memory");
+	if (*at != 7)
+		fail(r, "secret memory was written to");
+	munmap(at, PAGE);
 	close(fd);
+	in_reach(r, p);
 }
+
+static void secret_run(struct run *r)
+{
+	rounds(r, secret_round);
+}
+
+SCENARIO(secret) = {
+	.name = "out-of-reach-secret",
+	.rows = "38",
+	.what = "secret memory: a clean refusal",
+	.missing = no_secret,
+	.run = secret_run,
+	.hooks = ANY,
+	.flags = SC_OWN_TRAFFIC | SC_CLEARS_NOTHING,
+};
+
+/* --- guards --------------------------------------------------------- */
 
 /* Newer than the headers that this is built with: Linux 6.13. */
 #define GUARD_INSTALL 102
 #define GUARD_REMOVE  103
 
-/* A guard in the page table alone: what was there is gone for good. */
-static void guard_marker(struct run *r, struct probe *p,
-			 const struct ibv_mr *mr, uint8_t *guard)
+static const char *no_marker(void)
 {
-	static bool said;
+	uint8_t *at = map_anon(PAGE);
+	bool none = madvise(at, PAGE, GUARD_INSTALL) && errno == EINVAL;
 
-	if (madvise(guard, PAGE, GUARD_INSTALL)) {
-		if (errno != EINVAL)
-			fail(r, "MADV_GUARD_INSTALL: %s", strerror(errno));
-		if (!said)
-			tap_note("%s: no MADV_GUARD_INSTALL (Linux 6.13)",
-				 r->sc->name);
-		said = true;
-		return;
-	}
+	munmap(at, PAGE);
+	return none ? "no MADV_GUARD_INSTALL (Linux 6.13)" : NULL;
+}
+
+/* A guard in the page table alone: what was there is gone for good. */
+static void marker_round(struct run *r, struct probe *p, struct rng *g)
+{
+	unsigned int n = 1 + below(g, PAGES - 2);
+	uint8_t *at = map_anon(PAGES * PAGE), *guard = at + n * PAGE;
+	struct ibv_mr *mr = rd_reg(&r->dev, at, PAGES * PAGE,
+				   RD_ALL | IBV_ACCESS_ON_DEMAND);
+
+	memset(at, 5, PAGES * PAGE);
+	probe_works(p, mr, guard, true, "before it is guarded");
+	if (madvise(guard, PAGE, GUARD_INSTALL))
+		fail(r, "MADV_GUARD_INSTALL: %s", strerror(errno));
 	probe_refused(p, mr, guard, false, "of a guard marker");
 	probe_refused(p, mr, guard, true, "of a guard marker");
 	probe_works(p, mr, guard - 8, true, "beside a guard marker");
@@ -125,10 +215,28 @@ static void guard_marker(struct run *r, struct probe *p,
 		fail(r, "MADV_GUARD_REMOVE: %s", strerror(errno));
 	if (probe_read(p, mr, guard, PAGE) || p->buf[0] || p->buf[PAGE - 1])
 		fail(r, "a READ of what a guard marker left: no zeros");
+	note_events(r, 1);
+	gone(r, mr);
+	munmap(at, PAGES * PAGE);
 }
 
+static void marker_run(struct run *r)
+{
+	rounds(r, marker_round);
+}
+
+SCENARIO(marker) = {
+	.name = "out-of-reach-marker",
+	.rows = "38",
+	.what = "a guard marker: a clean refusal, and zeros when it has gone",
+	.missing = no_marker,
+	.run = marker_run,
+	.hooks = CLEAR,
+	.flags = SC_OWN_TRAFFIC,
+};
+
 /* A guard page among others: it, and not its neighbours. */
-static void guard_page(struct run *r, struct probe *p, struct rng *g)
+static void guard_round(struct run *r, struct probe *p, struct rng *g)
 {
 	unsigned int n = 1 + below(g, PAGES - 2);
 	uint8_t *at = map_anon(PAGES * PAGE), *guard = at + n * PAGE;
@@ -146,33 +254,21 @@ static void guard_page(struct run *r, struct probe *p, struct rng *g)
 	if (mprotect(guard, PAGE, PROT_READ | PROT_WRITE))
 		die("mprotect: %s", strerror(errno));
 	probe_works(p, mr, guard, false, "that is no guard any more");
-	guard_marker(r, p, mr, guard);
 	note_events(r, 1);
 	gone(r, mr);
 	munmap(at, PAGES * PAGE);
 }
 
-static void reach_run(struct run *r)
+static void guard_run(struct run *r)
 {
-	uint64_t end = now_ms() + r->ms;
-	struct rng g = { r->seed };
-	struct probe p;
-
-	probe_open(&p, r, 0);
-	do {
-		pfnmap(r, &p);
-		secret(r, &p);
-		guard_page(r, &p, &g);
-	} while (now_ms() < end && !failed(r));
-	if (!failed(r))
-		probe_close(&p);
+	rounds(r, guard_round);
 }
 
-SCENARIO(reach) = {
+SCENARIO(guard) = {
 	.name = "out-of-reach",
 	.rows = "38",
-	.what = "registers, secret memory and guard pages: a clean refusal",
-	.run = reach_run,
+	.what = "a guard page among others: a clean refusal",
+	.run = guard_run,
 	.hooks = PROT_VMA,
 	.flags = SC_OWN_TRAFFIC,
 };
@@ -224,23 +320,21 @@ static void only_read(struct run *r, struct probe *p, const uint8_t *at,
 	note_events(r, 1);
 }
 
-static void text_run(struct run *r)
+static void text_round(struct run *r, struct probe *p, struct rng *g)
 {
 	const uint8_t *code = (const uint8_t *)((uintptr_t)rd_open & -PAGE);
-	uint64_t end = now_ms() + r->ms;
-	struct probe p;
 
-	probe_open(&p, r, 0);
-	do {
-		only_read(r, &p, constants, sizeof(constants), "constants");
-		only_read(r, &p, code, PAGE, "code");
-		/* What the device has of it goes, and comes back. */
-		if (madvise((void *)constants, sizeof(constants),
-			    MADV_DONTNEED))
-			fail(r, "MADV_DONTNEED: %s", strerror(errno));
-	} while (now_ms() < end && !failed(r));
-	if (!failed(r))
-		probe_close(&p);
+	(void)g;
+	only_read(r, p, constants, sizeof(constants), "constants");
+	only_read(r, p, code, PAGE, "code");
+	/* What the device has of it goes, and comes back. */
+	if (madvise((void *)constants, sizeof(constants), MADV_DONTNEED))
+		fail(r, "MADV_DONTNEED: %s", strerror(errno));
+}
+
+static void text_run(struct run *r)
+{
+	rounds(r, text_round);
 }
 
 SCENARIO(text) = {
@@ -331,32 +425,35 @@ static bool uprobe(const char *path, bool on)
 	return put(TRACING "events/sodp/nop/enable", on ? "1" : "0");
 }
 
-static void debugger_round(struct run *r, struct probe *p,
-			   const struct ibv_mr *mr, uint8_t *at,
-			   const char *path, bool *probes)
+static void poke_round(struct run *r, struct probe *p, const struct ibv_mr *mr,
+		       uint8_t *at, const char *path)
 {
+	(void)path;
 	expect(r, p, mr, at, 0x90, "of text");
-	if (*probes && uprobe(path, true)) {
-		expect(r, p, mr, at, 0xcc, "with a uprobe");
-		if (!uprobe(path, false))
-			fail(r, "the uprobe stays: %s", strerror(errno));
-		expect(r, p, mr, at, 0x90, "without the uprobe");
-	} else if (*probes) {
-		tap_note("%s: no uprobes: %s", r->sc->name, strerror(errno));
-		*probes = false;
-	}
 	poke(r, at, 0xf4);
 	expect(r, p, mr, at, 0xf4, "after a poke");
-	/* The file's page again. */
-	if (madvise(at, PAGE, MADV_DONTNEED))
-		fail(r, "MADV_DONTNEED: %s", strerror(errno));
-	note_events(r, 1);
 }
 
-static void debugger_run(struct run *r)
+static void uprobe_round(struct run *r, struct probe *p,
+			 const struct ibv_mr *mr, uint8_t *at, const char *path)
+{
+	expect(r, p, mr, at, 0x90, "of text");
+	if (!uprobe(path, true)) {
+		fail(r, "no uprobe: %s", strerror(errno));
+		return;
+	}
+	expect(r, p, mr, at, 0xcc, "with a uprobe");
+	if (!uprobe(path, false))
+		fail(r, "the uprobe stays: %s", strerror(errno));
+	expect(r, p, mr, at, 0x90, "without the uprobe");
+}
+
+static void text_events(struct run *r,
+			void (*fn)(struct run *r, struct probe *p,
+				   const struct ibv_mr *mr, uint8_t *at,
+				   const char *path))
 {
 	uint64_t end = now_ms() + r->ms;
-	bool probes = true;
 	struct ibv_mr *mr;
 	struct probe p;
 	char path[60];
@@ -368,10 +465,15 @@ static void debugger_run(struct run *r)
 	if (!mr)
 		die("reg_mr: %s", strerror(errno));
 	probe_open(&p, r, 0);
+	hooks_begin(r);
 	do {
-		debugger_round(r, &p, mr, at, path, &probes);
+		fn(r, &p, mr, at, path);
+		/* The file's page again. */
+		if (madvise(at, PAGE, MADV_DONTNEED))
+			fail(r, "MADV_DONTNEED: %s", strerror(errno));
+		note_events(r, 1);
 	} while (now_ms() < end && !failed(r));
-	put(TRACING "uprobe_events", "-:sodp/nop");
+	hooks_sample(r);
 	close(fd);
 	if (failed(r))
 		return;
@@ -379,11 +481,39 @@ static void debugger_run(struct run *r)
 	probe_close(&p);
 }
 
+static void debugger_run(struct run *r)
+{
+	text_events(r, poke_round);
+}
+
 SCENARIO(debugger) = {
 	.name = "debugger",
 	.rows = "40",
-	.what = "uprobes and pokes into text: the device sees what the CPU does",
+	.what = "pokes into text: the device sees what the CPU does",
 	.run = debugger_run,
+	.hooks = CLEAR,
+	.flags = SC_OWN_TRAFFIC,
+};
+
+static const char *no_uprobes(void)
+{
+	return access(TRACING "uprobe_events", W_OK) ?
+		       "no uprobes in " TRACING :
+		       NULL;
+}
+
+static void uprobe_run(struct run *r)
+{
+	text_events(r, uprobe_round);
+	put(TRACING "uprobe_events", "-:sodp/nop");
+}
+
+SCENARIO(uprobe) = {
+	.name = "uprobe",
+	.rows = "40",
+	.what = "uprobes in text: the device sees what the CPU does",
+	.missing = no_uprobes,
+	.run = uprobe_run,
 	.hooks = CLEAR,
 	.flags = SC_OWN_TRAFFIC,
 };

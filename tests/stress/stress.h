@@ -128,6 +128,9 @@ struct run {
 	_Atomic unsigned int splits; /* ... that begin with "split:" */
 	_Atomic bool skipped;
 	char why[240]; /* the first failure; why it is skipped */
+	bool bad_wire; /* see wire.h */
+	/* The engine goes on until then, if not NULL. */
+	bool (*enough)(struct run *r);
 	bool hooks_known; /* by hooks_begin() and hooks_end() */
 	uint64_t hooks[HOOKS], faults, invalidations, invalidated;
 };
@@ -151,9 +154,10 @@ void note_time(struct run *r, uint64_t ms, const char *what);
 uint64_t stalled_ms(const struct run *r);
 
 /*
- * Which hooks came between the two: the engine does this around its traffic.
- * Without either the whole life of the scenario's process counts, setting up
- * and ending included.
+ * Which hooks came between the two: the engine does this around its traffic,
+ * and who has traffic of his own between setting up and taking down. Without a
+ * device of its own the whole life of the scenario's process counts, since its
+ * owners are others.
  */
 void hooks_begin(struct run *r);
 void hooks_sample(struct run *r);
@@ -204,6 +208,9 @@ struct field {
 		may_detour; /* of the events over it; by the engine */
 	pthread_mutex_t alone; /* EV_ALONE */
 	void *arg; /* the scenario's own, for its event functions */
+
+	struct field *next; /* map.c's */
+	bool shown;
 };
 
 /*
@@ -347,8 +354,11 @@ ssize_t field_judge(const struct field *f, size_t off, size_t len,
 /* A byte at @off is not what it must be: a failure, with all that is known. */
 void field_report(struct field *f, size_t off, const uint8_t *got,
 		  const char *what);
-/* Prints which cells are wrong, @got being all of the field. */
-void field_map(struct field *f, const uint8_t *got);
+/*
+ * Prints which cells are wrong, @got being all of the field, and @state of each
+ * page a letter that says what is mapped.
+ */
+void field_map(struct field *f, const uint8_t *got, const char *state);
 /* Without traffic and events: cells of @got that are not what they must be. */
 unsigned int field_wrong(const struct field *f, const uint8_t *got);
 /*
@@ -404,15 +414,33 @@ void keep_begin(void);
 void keep_stop(void); /* at the first failure, from any process */
 void keep_save(const char *name);
 
+/* map.c: what is where, for who has to find out why it failed. */
+#define MAP_SIGNAL SIGUSR2 /* ... of a process that hangs */
+void map_begin(void); /* of this process, from now on */
+void map_area(void *at, size_t bytes);
+void map_field(struct field *f);
+void unmap_field(struct field *f);
+void field_show(struct field *f); /* once */
+void map_show(void); /* all fields; if there are none, all areas */
+
 /* hooks.c */
 struct hook_counts {
 	uint64_t hooks[HOOKS], faults, invalidations, invalidated;
 };
 void hooks_open(const char *dev);
+/* Ends the program if a device of softodp's lacks one of them. */
+void counters_needed(const char *dev, const char *const *names, unsigned int n);
+bool device_is_ours(const char *dev);
 bool hooks_have_types(void);
 void hooks_read(struct hook_counts *c);
 void hooks_set(struct run *r, const struct hook_counts *from);
 extern const char *const hook_names[HOOKS];
+
+/* complaint.c: what the kernel says is as good as a check that failed. */
+void complaint_open(void);
+void complaint_begin(const struct run *r);
+void complaint_look(struct run *r); /* often, while it runs */
+void complaint_end(struct run *r);
 
 /* leak.c */
 void leak_baseline(const char *dev);

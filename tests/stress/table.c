@@ -416,10 +416,12 @@ static void uses_run(struct run *r)
 	b.buf_mr = rd_reg(&r->dev, b.buf, ROOM, RD_ALL);
 	rd_pair(&b.peer, &r->dev, &b.owner, &r->dev, NULL);
 	open_windows(&b);
+	hooks_begin(r);
 	do {
 		for (i = 0; i < ARRAY_SIZE(uses) && !failed(r); i++)
 			one_use(&b, &uses[i], file, &g);
 	} while (now_ms() < end && !failed(r));
+	hooks_sample(r);
 	if (failed(r))
 		return;
 	close_bench(&b);

@@ -16,6 +16,9 @@
 #define HOT  32 /* pages at the beginning of the range that are looked at */
 #define LONG 2048
 
+/* In any run; each round has one that somebody has seen. */
+#define MIN_MOVES 5
+
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -30,7 +33,8 @@ struct zap {
 	struct ibv_mr *mr;
 	_Atomic uint64_t begun, seen; /* rounds: by the mover; by the third */
 	_Atomic bool stop;
-	uint64_t cpu, device;
+	uint64_t cpu, device; /* accesses; of those of who waits, the last */
+	uint64_t moves; /* new pages that the CPU came upon */
 };
 
 static struct hot *hot_at(const struct zap *z, unsigned int page)
@@ -41,7 +45,6 @@ static struct hot *hot_at(const struct zap *z, unsigned int page)
 /* Zeros are a new page's. */
 static bool is_new(struct zap *z, unsigned int page)
 {
-	z->cpu++;
 	return !__atomic_fetch_add(&hot_at(z, page)->cpu, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -58,12 +61,19 @@ static unsigned int find_new(struct zap *z, struct rng *g)
 	for (page = 0; page < HOT - 1; page++) {
 		for (spins = below(g, 20000); spins; spins--)
 			;
+		z->cpu++;
 		if (is_new(z, page))
-			return page;
+			goto found;
 	}
-	for (i = 0; !is_new(z, page) && !failed(z->run); i++)
+	for (i = 0; !is_new(z, page); i++) {
 		if (i > 100000000)
 			fail(z->run, "the page never went");
+		if (failed(z->run))
+			return page;
+	}
+	z->cpu++;
+found:
+	z->moves++;
 	return page;
 }
 
@@ -154,7 +164,7 @@ static void zap_run(struct run *r)
 	if (pthread_create(&third, NULL, third_main, &z))
 		die("pthread_create");
 	hooks_begin(r);
-	while ((now_ms() < start + r->ms || round < 5) &&
+	while ((now_ms() < start + r->ms || round <= MIN_MOVES) &&
 	       zap_round(&z, &c, round))
 		round++;
 	hooks_sample(r);
@@ -165,12 +175,15 @@ static void zap_run(struct run *r)
 	tap_note("%s: %llu device and %llu CPU accesses, %llu page moves in "
 		 "%llu calls: %u splits; %llu moves a second",
 		 r->sc->name, (unsigned long long)z.device,
-		 (unsigned long long)z.cpu, (unsigned long long)round * HOT,
-		 (unsigned long long)round, atomic_load(&r->splits),
-		 (unsigned long long)(round * HOT * 1000 / ms));
+		 (unsigned long long)z.cpu, (unsigned long long)z.moves,
+		 (unsigned long long)r->events, atomic_load(&r->splits),
+		 (unsigned long long)(z.moves * 1000 / ms));
 	note_ops(r, OP_STORE, z.cpu);
 	if (failed(r))
 		return;
+	if (z.moves < MIN_MOVES)
+		fail(r, "%llu page moves, at least %u wanted",
+		     (unsigned long long)z.moves, MIN_MOVES);
 	chain_close(&c);
 	if (ibv_dereg_mr(z.mr))
 		fail(r, "dereg_mr: %s", strerror(errno));

@@ -111,10 +111,12 @@ static void young_run(struct run *r)
 	h.mr = rd_reg(&r->dev, h.at, 2 * HALF * PAGE,
 		      RD_ALL | IBV_ACCESS_ON_DEMAND);
 	probe_open(&h.probe, r, 0);
+	hooks_begin(r);
 	read_half(&h, 0);
 	read_half(&h, 1);
 	squeeze(&h, &used, &idle);
 	share(&h);
+	hooks_sample(r);
 	judge(&h, used, idle);
 	if (!failed(r))
 		probe_close(&h.probe);

@@ -301,7 +301,7 @@ void make_region(struct mem_slot *s, bool whole)
 
 	s->start = whole ? pick(3 * PAGE_SIZE) : pick(SPAN);
 	s->length = whole ? SPAN - s->start : pick(SPAN - s->start + 1);
-	s->iova = ((u64)pick(1 << 20) << 12) + (s->start & ~PAGE_MASK);
+	s->iova = ((u64)pick(1 << 20) << PAGE_SHIFT) + (s->start & ~PAGE_MASK);
 	s->rights = whole ? RW : rights[pick(ARRAY_SIZE(rights))];
 	s->pinned = !whole && !pick(6);
 	r = reg_at(model_bed, at(s->start), s->length, s->iova, s->rights,

@@ -16,8 +16,8 @@ static int up(void **state)
 	if (bed_up(state))
 		return 1;
 	the_bed = *state;
-	um_map(the_bed->mm, BASE, MB(4), true, true);
-	the_region = reg(the_bed, BASE, MB(4), RW);
+	um_map(the_bed->mm, BASE, 1024 * PAGE_SIZE, true, true);
+	the_region = reg(the_bed, BASE, 1024 * PAGE_SIZE, RW);
 	return 0;
 }
 
@@ -224,7 +224,7 @@ static void test_crossed_page_is_not_installed(void **state)
 /* Of a batch, the one page is refused, its neighbours are not. */
 static void test_neighbours_are_installed(void **state)
 {
-	u8 buf[8 * 4096];
+	u8 buf[8 * PAGE_SIZE];
 	u64 first = 0;
 
 	(void)state;
@@ -234,12 +234,13 @@ static void test_neighbours_are_installed(void **state)
 	cross_end = PG(4);
 	cross_leave_active = true;
 	shim_after_lookup = cross;
-	assert_int_equal(resolve(the_region, PG(0), KB(32), true), SODP_MEM_OK);
-	assert_int_equal(sodp_mem_probe(the_region, PG(0), KB(32), true,
+	assert_int_equal(resolve(the_region, PG(0), 8 * PAGE_SIZE, true),
+			 SODP_MEM_OK);
+	assert_int_equal(sodp_mem_probe(the_region, PG(0), 8 * PAGE_SIZE, true,
 					&first),
 			 SODP_MEM_FAULT);
 	assert_int_equal(first, PG(3));
-	assert_int_equal(sodp_mem_probe(the_region, PG(4), KB(16), true,
+	assert_int_equal(sodp_mem_probe(the_region, PG(4), 4 * PAGE_SIZE, true,
 					&first),
 			 SODP_MEM_OK);
 	um_end(the_bed->mm, PG(3), PG(4));
@@ -489,7 +490,7 @@ static void test_many_regions(void **state)
 
 	(void)state;
 	for (i = 0; i < 20; i++) {
-		r[i] = reg(the_bed, PG(i % 3), KB(64), RW);
+		r[i] = reg(the_bed, PG(i % 3), 16 * PAGE_SIZE, RW);
 		assert_int_equal(transfer(r[i], PG(5), &byte, 1, true),
 				 SODP_MEM_OK);
 	}

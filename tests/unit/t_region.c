@@ -2,7 +2,9 @@
 /* Keys, rights, bounds, kinds, and the end of a region. */
 #include "mem_test.h"
 
-#define BASE 0x10000000UL
+#define BASE	 0x10000000UL
+#define IOVA	 (5 * PAGE_SIZE + 0x64)
+#define PAGES(n) ((unsigned long)(n)*PAGE_SIZE)
 
 static enum sodp_mem_result get(struct bed *bed, u32 key, u32 domain, u32 need,
 				u64 iova, u64 length)
@@ -19,21 +21,21 @@ static enum sodp_mem_result get(struct bed *bed, u32 key, u32 domain, u32 need,
 static void test_bounds(void **state)
 {
 	static const struct {
-		u64 iova, length; /* of the region: [0x5064, 0x5064 + 10000) */
+		u64 iova, length; /* of the region: [IOVA, IOVA + 10000) */
 		enum sodp_mem_result result;
 	} rows[] = {
-		{ 0x5064, 10000, SODP_MEM_OK },
-		{ 0x5064, 10001, SODP_MEM_BOUNDS },
-		{ 0x5063, 1, SODP_MEM_BOUNDS },
-		{ 0x5063, 2, SODP_MEM_BOUNDS },
-		{ 0x5064 + 9999, 1, SODP_MEM_OK },
-		{ 0x5064 + 9999, 2, SODP_MEM_BOUNDS },
-		{ 0x5064 + 10000, 1, SODP_MEM_BOUNDS },
+		{ IOVA, 10000, SODP_MEM_OK },
+		{ IOVA, 10001, SODP_MEM_BOUNDS },
+		{ IOVA - 1, 1, SODP_MEM_BOUNDS },
+		{ IOVA - 1, 2, SODP_MEM_BOUNDS },
+		{ IOVA + 9999, 1, SODP_MEM_OK },
+		{ IOVA + 9999, 2, SODP_MEM_BOUNDS },
+		{ IOVA + 10000, 1, SODP_MEM_BOUNDS },
 		{ 0, 1, SODP_MEM_BOUNDS },
 		{ U64_MAX, 1, SODP_MEM_BOUNDS },
 		{ U64_MAX, U64_MAX, SODP_MEM_BOUNDS },
-		{ 0x5065, U64_MAX, SODP_MEM_BOUNDS },
-		{ 0x5064, U64_MAX, SODP_MEM_BOUNDS },
+		{ IOVA + 1, U64_MAX, SODP_MEM_BOUNDS },
+		{ IOVA, U64_MAX, SODP_MEM_BOUNDS },
 		{ 0, 0, SODP_MEM_OK }, /* nothing touches nothing */
 		{ U64_MAX, 0, SODP_MEM_OK },
 	};
@@ -44,16 +46,16 @@ static void test_bounds(void **state)
 	u64 first;
 
 	um_map(bed->mm, BASE, MB(1), true, true);
-	r = reg_at(bed, BASE + 0x64, 10000, 0x5064, RW, SODP_MEM_ON_DEMAND);
+	r = reg_at(bed, BASE + 0x64, 10000, IOVA, RW, SODP_MEM_ON_DEMAND);
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
 		assert_int_equal(get(bed, sodp_region_key(r), 1, RO,
 				     rows[i].iova, rows[i].length),
 				 rows[i].result);
-	assert_int_equal(sodp_mem_copy_in(r, 0x5063, &byte, 1, &done),
+	assert_int_equal(sodp_mem_copy_in(r, IOVA - 1, &byte, 1, &done),
 			 SODP_MEM_BOUNDS);
-	assert_int_equal(sodp_mem_copy_out(r, 0x5064 + 10000, &byte, 1, &done),
+	assert_int_equal(sodp_mem_copy_out(r, IOVA + 10000, &byte, 1, &done),
 			 SODP_MEM_BOUNDS);
-	assert_int_equal(sodp_mem_probe(r, 0x5064, 10001, false, &first),
+	assert_int_equal(sodp_mem_probe(r, IOVA, 10001, false, &first),
 			 SODP_MEM_BOUNDS);
 	assert_int_equal(done, 0);
 	sodp_region_deregister(r);
@@ -144,7 +146,7 @@ static void test_attributes(void **state)
 		{ BASE + 1, 5, 2, -EINVAL }, /* other offset in the page */
 		{ -PAGE_SIZE, PAGE_SIZE + 1, -PAGE_SIZE, -EINVAL }, /* wraps */
 		{ BASE, U64_MAX, BASE, -EINVAL },
-		{ BASE, PAGE_SIZE + 1, -PAGE_SIZE, -EINVAL }, /* the iova wraps */
+		{ BASE, PAGE_SIZE + 1, -PAGE_SIZE, -EINVAL }, /* iova wraps */
 	};
 	struct sodp_region *r;
 	size_t i;
@@ -216,7 +218,7 @@ static void test_untouched(void **state)
 
 	sodp_region_read_stats(r, &s);
 	assert_int_equal(s.table_bytes, 0);
-	um_map(bed->mm, BASE + GB(900), KB(64), true, true);
+	um_map(bed->mm, BASE + GB(900), PAGES(16), true, true);
 	assert_int_equal(transfer(r, BASE + GB(900) + 5, &byte, 1, true),
 			 SODP_MEM_OK);
 	sodp_region_read_stats(r, &s);
@@ -245,7 +247,7 @@ static void test_dereg_while_held(void **state)
 	size_t done = 0;
 	u64 first;
 
-	um_map(bed->mm, BASE, KB(64), true, true);
+	um_map(bed->mm, BASE, PAGES(16), true, true);
 	assert_int_equal(transfer(r, BASE, &byte, 1, true), SODP_MEM_OK);
 	assert_int_equal(sodp_region_get(bed->mem, key, 1, RO, BASE, 1, &held),
 			 SODP_MEM_OK);
@@ -267,7 +269,7 @@ static void test_exit(void **state)
 	struct sodp_region *r = reg(bed, BASE, KB(64), RW);
 	u8 byte = 1;
 
-	um_map(bed->mm, BASE, KB(64), true, true);
+	um_map(bed->mm, BASE, PAGES(16), true, true);
 	assert_int_equal(transfer(r, BASE, &byte, 1, true), SODP_MEM_OK);
 	um_exit(bed->mm);
 	bed->exited = true;
@@ -288,7 +290,7 @@ static void test_pinned(void **state)
 	memset(buf, 0x77, sizeof(buf));
 	r = reg_at(bed, BASE + 10, MB(4) - 10, 10, RW, SODP_MEM_PINNED);
 	assert_false(IS_ERR(r));
-	assert_int_equal(atomic64_read(&bed->mm->pinned_vm), 1024);
+	assert_int_equal(atomic64_read(&bed->mm->pinned_vm), MB(4) / PAGE_SIZE);
 	frame = um_frame(bed->mm, BASE);
 	assert_int_equal(frame->pins, 1);
 	assert_int_equal(transfer(r, 100, buf, 5000, true), SODP_MEM_OK);
@@ -309,27 +311,27 @@ static void test_pin_errors(void **state)
 	unsigned long limit = shim_memlock;
 	struct sodp_region *r;
 
-	um_map(bed->mm, BASE, KB(64), true, true);
-	shim_memlock = KB(60);
-	r = reg_at(bed, BASE, KB(64), BASE, RW, SODP_MEM_PINNED);
+	um_map(bed->mm, BASE, PAGES(4), true, true);
+	shim_memlock = PAGES(3);
+	r = reg_at(bed, BASE, PAGES(4), BASE, RW, SODP_MEM_PINNED);
 	assert_int_equal(PTR_ERR(r), -ENOMEM);
 	assert_null(um_frame(bed->mm, BASE)); /* asked before pinning */
 	shim_ipc_lock = true;
-	r = reg_at(bed, BASE, KB(64), BASE, RW, SODP_MEM_PINNED);
+	r = reg_at(bed, BASE, PAGES(4), BASE, RW, SODP_MEM_PINNED);
 	assert_false(IS_ERR(r));
 	sodp_region_deregister(r);
 	shim_ipc_lock = false;
 	shim_memlock = limit;
-	r = reg_at(bed, BASE, KB(68), BASE, RW, SODP_MEM_PINNED);
+	r = reg_at(bed, BASE, PAGES(5), BASE, RW, SODP_MEM_PINNED);
 	assert_int_equal(PTR_ERR(r), -EFAULT); /* its last page is a hole */
 	um_protect(bed->mm, BASE, true, false);
-	r = reg_at(bed, BASE, KB(64), BASE, RW, SODP_MEM_PINNED);
+	r = reg_at(bed, BASE, PAGES(4), BASE, RW, SODP_MEM_PINNED);
 	assert_int_equal(PTR_ERR(r), -EFAULT);
-	r = reg_at(bed, BASE, KB(64), BASE, RO, SODP_MEM_PINNED);
+	r = reg_at(bed, BASE, PAGES(4), BASE, RO, SODP_MEM_PINNED);
 	assert_false(IS_ERR(r));
 	sodp_region_deregister(r);
 	shim_killed = true;
-	r = reg_at(bed, BASE, KB(64), BASE, RO, SODP_MEM_PINNED);
+	r = reg_at(bed, BASE, PAGES(4), BASE, RO, SODP_MEM_PINNED);
 	assert_int_equal(PTR_ERR(r), -EINTR);
 	shim_killed = false;
 	assert_int_equal(atomic64_read(&bed->mm->pinned_vm), 0);
@@ -384,33 +386,34 @@ static void test_all_local(void **state)
 static void test_atomics(void **state)
 {
 	struct bed *bed = *state;
-	struct sodp_region *r = reg(bed, BASE, KB(8), RW);
+	struct sodp_region *r = reg(bed, BASE, PAGES(2), RW);
 	u64 word = 40, orig = 0;
 
-	um_map(bed->mm, BASE, KB(8), true, true);
-	um_write(bed->mm, BASE + 4088, &word, 8);
+	um_map(bed->mm, BASE, PAGES(2), true, true);
+	um_write(bed->mm, BASE + PAGE_SIZE - 8, &word, 8);
 	assert_int_equal(sodp_mem_atomic(r, BASE + 4, SODP_MEM_FETCH_ADD, 0, 1,
 					 &orig),
 			 SODP_MEM_ACCESS);
-	assert_int_equal(sodp_mem_atomic(r, BASE + KB(8), SODP_MEM_FETCH_ADD, 0,
-					 1, &orig),
+	assert_int_equal(sodp_mem_atomic(r, BASE + PAGES(2), SODP_MEM_FETCH_ADD,
+					 0, 1, &orig),
 			 SODP_MEM_BOUNDS);
-	assert_int_equal(sodp_mem_atomic(r, BASE + 4088, SODP_MEM_FETCH_ADD, 0,
-					 2, &orig),
+	assert_int_equal(sodp_mem_atomic(r, BASE + PAGE_SIZE - 8,
+					 SODP_MEM_FETCH_ADD, 0, 2, &orig),
 			 SODP_MEM_FAULT);
-	assert_int_equal(resolve(r, BASE + 4088, 8, true), SODP_MEM_OK);
-	assert_int_equal(sodp_mem_atomic(r, BASE + 4088, SODP_MEM_FETCH_ADD, 0,
-					 2, &orig),
+	assert_int_equal(resolve(r, BASE + PAGE_SIZE - 8, 8, true),
+			 SODP_MEM_OK);
+	assert_int_equal(sodp_mem_atomic(r, BASE + PAGE_SIZE - 8,
+					 SODP_MEM_FETCH_ADD, 0, 2, &orig),
 			 SODP_MEM_OK);
 	assert_int_equal(orig, 40);
-	assert_int_equal(sodp_mem_atomic(r, BASE + 4088, SODP_MEM_CMP_SWAP, 41,
-					 9, &orig),
+	assert_int_equal(sodp_mem_atomic(r, BASE + PAGE_SIZE - 8,
+					 SODP_MEM_CMP_SWAP, 41, 9, &orig),
 			 SODP_MEM_OK);
 	assert_int_equal(orig, 42);
-	assert_int_equal(sodp_mem_atomic(r, BASE + 4088, SODP_MEM_CMP_SWAP, 42,
-					 9, &orig),
+	assert_int_equal(sodp_mem_atomic(r, BASE + PAGE_SIZE - 8,
+					 SODP_MEM_CMP_SWAP, 42, 9, &orig),
 			 SODP_MEM_OK);
-	um_read(bed->mm, BASE + 4088, &word, 8);
+	um_read(bed->mm, BASE + PAGE_SIZE - 8, &word, 8);
 	assert_int_equal(word, 9);
 	sodp_region_deregister(r);
 }

@@ -64,7 +64,7 @@ verdict_name() { sed -E 's/^(not )?ok *[0-9]* *-? *//; s/ *#.*//' <<<"$1"; }
 verdict_ctest() {
 	local log=$1 pattern=$2 name status verdict
 	if grep -q 'No tests were found' "$log"; then
-		note "no host tests"
+		verdict_each fail "host tests" "ctest found none"
 		return 0
 	fi
 	while read -r name status; do

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 120
 # kernels: stock
-# long: debug 7.3
+# long: debug 7.3 kcsan
 #
 # Prefetch: each advice, by libsoftodp and by the kernel's own interface, at once and in the background; what it brings in,
 # what it refuses, and that nobody waits for one that hangs.

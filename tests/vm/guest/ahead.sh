@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 90
 # kernels: stock
-# long: debug
+# long: debug kcsan
 #
 # Faults that come in order are read ahead, those at random are not punished, and a fork costs no fault for each page.
 set -euo pipefail

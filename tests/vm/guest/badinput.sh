@@ -3,7 +3,7 @@
 # Malformed packets, keys and ranges that are not the peer's, scribbled rings, nonsense in arguments.
 # timeout: 240
 # kernels: stock
-# long: debug
+# long: debug kcsan
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 

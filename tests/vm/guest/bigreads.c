@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * bigreads DEVICE SECONDS: eight READs of 1 GiB at once, of a region on demand
- * that nobody touched, into one sink that is named 32 times. An unrelated pair
- * of QPs measures its own longest wait meanwhile.
+ * bigreads DEVICE SECONDS [MTU]: eight READs of 1 GiB at once, of a region on
+ * demand that nobody touched, into one sink that is named 32 times. An
+ * unrelated pair of QPs measures its own longest wait meanwhile.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -56,8 +56,10 @@ int main(int argc, char **argv)
 	uint64_t end, worst = 0, rounds = 0, pkts;
 	int status = 0;
 
-	if (argc != 3)
-		die("usage: %s DEVICE SECONDS", argv[0]);
+	if (argc != 3 && argc != 4)
+		die("usage: %s DEVICE SECONDS [MTU]", argv[0]);
+	if (argc == 4)
+		opts.mtu = atoi(argv[3]);
 	rd_open(&dev, argv[1]);
 	big = rd_reg(&dev, map(LENGTH), LENGTH, RD_ALL | IBV_ACCESS_ON_DEMAND);
 	sink = rd_reg(&dev, map(SINK), SINK, RD_ALL | IBV_ACCESS_ON_DEMAND);

@@ -3,7 +3,7 @@
 # Crafted packets, scribbled rings, nonsense to uverbs, at random and while others work: nobody is harmed, all goes away.
 # timeout: 90
 # kernels: stock
-# long: debug
+# long: debug kcsan
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 300
 # kernels: stock
-# long: debug
+# long: debug kcsan
 #
 # The local shortcut: packets between queue pairs of one namespace are handed over, and the bytes are those of the IP stack.
 # The counters say how many; the loopback device and a packet socket see the others, and those are right. What keeps packets

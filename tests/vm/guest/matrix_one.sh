@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 400
 # kernels: stock debug
+# long: kcsan
 #
 # The byte matrix between two processes on one device.
 set -euo pipefail

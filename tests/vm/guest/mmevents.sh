@@ -3,6 +3,7 @@
 # timeout: 240
 # kernels: stock debug rt
 # modes: preempt
+# long: kcsan
 #
 # Events of the memory management under traffic, on one device.
 set -euo pipefail

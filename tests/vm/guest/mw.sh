@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 120
 # kernels: stock
-# long: debug
+# long: debug kcsan
 #
 # Memory windows of both types on regions on demand and pinned ones: bounds, rights and owner of every access, how they end,
 # and what is left of a program that dies with some.

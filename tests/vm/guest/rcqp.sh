@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 120
 # kernels: stock debug rt
+# long: kcsan
 #
 # Reliable connections as verbs describe them, on one device.
 set -euo pipefail

@@ -24,6 +24,13 @@ expected=$SD_ROOT/tests/vm/guest/rdmacore.expected
 run=(/usr/bin/python3 "$SD_ROOT/tests/vm/guest/rdmacore_run.py" --dev sodp0 --gid "$(sd_gid sodp0)" --limit "$limit")
 "${run[@]}" --expected "$expected"
 # What is in no list must pass. With a provider that has them all of it did above.
-sed '/the provider .*has no/d' "$expected" >/run/rdmacore.filled
+{
+	sed '/the provider .*has no/d' "$expected"
+	# One goes on with the old key. The others poll, after a reset, what a queue pair left in its completion queue: the
+	# provider does not take it out.
+	echo test_mr.MRTest.test_mr_rereg_access fail registering anew gives new keys
+	echo test_mr.MRTest.test_mr_rereg_addr fail the provider leaves completions of a queue pair that is reset
+	echo test_mr.MRTest.test_mr_rereg_pd fail the provider leaves completions of a queue pair that is reset
+} >/run/rdmacore.filled
 [ "$(grep -c 'the provider .*has no' "$expected")" = 10 ] || sd_fail "not the tests that the list had"
 "$SD_ROOT/build/lib/preload/softodp-odp" --devices none "${run[@]}" --expected /run/rdmacore.filled test_mr test_odp

@@ -59,7 +59,8 @@ def run_here(test, report):
     test.run(result)
     if result.failures or result.errors:
         trace = (result.failures + result.errors)[0][1].strip().splitlines()
-        text = 'fail ' + trace[-1]
+        lines = [line.split()[3].rstrip(',') for line in trace if '/tests/' + type(test).__module__.split('.')[-1] in line]
+        text = 'fail line %s: %s' % (lines[-1] if lines else '?', trace[-1])
     elif result.skipped:
         text = 'skip ' + result.skipped[0][1]
     else:

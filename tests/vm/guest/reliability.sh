@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 360
 # kernels: stock
-# long: debug
+# long: debug kcsan
 #
 # Reliable delivery over a wire that loses, reorders and repeats packets, and the errors that end it.
 set -euo pipefail

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 120
 # kernels: stock
-# long: debug
+# long: debug kcsan
 #
 # kill -9 of a process with traffic, faults and faults that nobody will ever answer.
 set -euo pipefail

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 120
 # kernels: stock debug rt
+# long: kcsan
 #
 # rdma link del under traffic; then again with faults that nobody will ever answer.
 set -euo pipefail

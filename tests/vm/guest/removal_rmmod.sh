@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 90
 # kernels: stock
-# long: debug
+# long: debug kcsan
 #
 # rmmod after rdma link del, with descriptors and mappings still in use.
 set -euo pipefail

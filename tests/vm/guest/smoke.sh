@@ -3,6 +3,7 @@
 # timeout: 90
 # kernels: stock debug 6.12 7.3 rt
 # modes: preempt
+# long: kcsan
 #
 # What a user would try first, with the programs of the distribution: a device on demand, and data that comes back
 # unchanged through it, with registrations that are paged on demand and with pinned ones.
@@ -27,7 +28,7 @@ pingpong() {
 }
 
 n=100
-[ "$SD_KERNEL" != debug ] || n=25
+case $SD_KERNEL in debug | kcsan) n=25 ;; esac
 pingpong -n $n -s 65536
 faults=$(sd_counter sodp0 page_faults)
 pingpong -n $n -s 65536 -o

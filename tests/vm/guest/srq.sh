@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 60
 # kernels: stock rt
-# long: debug
+# long: debug kcsan
 #
 # Shared receive queues, on demand; completion queues of another size, send queues that are drained. Our own tests, then
 # ibv_srq_pingpong and perftest.

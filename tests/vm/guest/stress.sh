@@ -16,6 +16,9 @@ set -euo pipefail
 keep=()
 [ ! -d /run/softodp/log ] || keep=(--keep /run/softodp/log/keep)
 
+# What the kernel says while a scenario runs is that scenario's failure.
+export SD_CHECK=$SD_ROOT/tests/vm/check.sh
+
 sd_load
 sd_swap
 sd_dummy d0

@@ -10,6 +10,7 @@
  *   rnr-limit  with rnr_retry = 1 a slow fault ends in an error, as it must
  *   dead       N QPs fault on memory that nobody will ever supply: others
  *              keep their rate, and kill -9 is quick
+ *   users      one user has as many such faults as he may (uffd/users.c)
  */
 
 #include <errno.h>
@@ -445,14 +446,18 @@ static void test_dead(void)
 	close(pair[0]);
 }
 
+static void test_users(void)
+{
+	users_test(&dev);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } tests[] = {
-	{ "rnr-limit", test_rnr_limit },
-	{ "poster", test_poster },
-	{ "slow", test_slow },
-	{ "dead", test_dead },
+	{ "rnr-limit", test_rnr_limit }, { "poster", test_poster },
+	{ "slow", test_slow },		 { "dead", test_dead },
+	{ "users", test_users },
 };
 
 int main(int argc, char **argv)

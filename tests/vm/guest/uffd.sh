@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # timeout: 240
 # kernels: stock
-# long: debug
+# long: debug kcsan
 #
 # Page faults that take long or for ever.
 set -euo pipefail

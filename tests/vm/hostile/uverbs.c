@@ -17,7 +17,7 @@ enum {
 	REOPEN_EVERY = 600, /* calls of a caller, about */
 	CHECK_MS = 500,
 	PATIENCE = 8,
-	ENOUGH_PERCENT = 20, /* of the calls must be carried out */
+	ENOUGH_PERCENT = 15, /* of the calls must be carried out */
 };
 
 static const char *kinds[BREAKDOWN];

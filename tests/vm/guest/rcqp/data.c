@@ -208,8 +208,9 @@ static void too_long(void)
 static void many(void)
 {
 	const char *kernel = getenv("SD_KERNEL");
-	const unsigned int n = kernel && !strcmp(kernel, "debug") ? MANY_DEBUG :
-								    MANY;
+	const bool slow = kernel && (!strcmp(kernel, "debug") ||
+				     !strcmp(kernel, "kcsan"));
+	const unsigned int n = slow ? MANY_DEBUG : MANY;
 	const struct rd_qp_opts opts = { .sq = 8, .rq = 8, .cqe = 16 };
 	struct rd_qp *a = calloc(n, sizeof(*a));
 	struct rd_qp *b = calloc(n, sizeof(*b));

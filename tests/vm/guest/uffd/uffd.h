@@ -43,4 +43,7 @@ void rate_start(struct rate *r, struct rd_dev *dev);
 unsigned int rate_measure(struct rate *r, unsigned int ms);
 void rate_stop(struct rate *r);
 
+/* The limit of faults at work for one user; as root. */
+void users_test(struct rd_dev *dev);
+
 #endif
