@@ -3,15 +3,19 @@
  * A target without libFuzzer:
  *   replay                     the seeds, then mutations of them: always the
  *                              same ones, as many as go into a few seconds
- *   replay FILE|FOLDER...      the seeds and these, e.g. the corpus or a crash
+ *   replay FILE|FOLDER...      the seeds and these, e.g. the corpus or a crash;
+ *                              a folder after --if-any need not be there
  *   replay --write-seeds DIR   the seeds as files, for libFuzzer to start from
  */
 #include <dirent.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "fuzz.h"
 
@@ -24,6 +28,35 @@ enum {
 
 static uint8_t input[MAX_BYTES];
 static unsigned long files;
+static char running[8192]; /* what to say if this input is the end */
+
+/* However it ends: a sanitizer, a failed assertion, exit(). */
+extern void __sanitizer_set_death_callback(void (*fn)(void))
+	__attribute__((weak));
+
+static void say_which(void)
+{
+	size_t len = strlen(running);
+
+	if (len && write(STDERR_FILENO, running, len) != (ssize_t)len)
+		return;
+	running[0] = 0;
+}
+
+static void on_signal(int signal_nr)
+{
+	say_which();
+	signal(signal_nr, SIG_DFL);
+	raise(signal_nr);
+}
+
+static void watch_the_end(void)
+{
+	atexit(say_which);
+	signal(SIGABRT, on_signal);
+	if (__sanitizer_set_death_callback)
+		__sanitizer_set_death_callback(say_which);
+}
 
 static int run_file(const char *path)
 {
@@ -36,7 +69,9 @@ static int run_file(const char *path)
 	}
 	size = fread(input, 1, sizeof(input), file);
 	fclose(file);
+	snprintf(running, sizeof(running), "it fails on %s\n", path);
 	LLVMFuzzerTestOneInput(input, size);
+	running[0] = 0;
 	files++;
 	return 0;
 }
@@ -69,6 +104,22 @@ static int run_path(const char *path)
 	if (!stat(path, &st) && S_ISDIR(st.st_mode))
 		return run_folder(path);
 	return run_file(path);
+}
+
+/* At @argv[*i], or behind --if-any. */
+static int run_argument(char **argv, int *i)
+{
+	struct stat st;
+
+	if (strcmp(argv[*i], "--if-any"))
+		return run_path(argv[*i]);
+	if (!argv[++*i]) {
+		fprintf(stderr, "--if-any needs a folder\n");
+		return 1;
+	}
+	if (stat(argv[*i], &st) && errno == ENOENT)
+		return 0;
+	return run_path(argv[*i]);
 }
 
 static int write_seeds(const char *dir)
@@ -150,9 +201,10 @@ int main(int argc, char **argv)
 		return run_mutations();
 	if (argc == 3 && !strcmp(argv[1], "--write-seeds"))
 		return write_seeds(argv[2]);
+	watch_the_end();
 	run_seeds();
 	for (int i = 1; i < argc; i++)
-		bad |= run_path(argv[i]);
+		bad |= run_argument(argv, &i);
 	printf("%lu inputs\n", files);
 	fuzz_summary();
 	return bad || !files;

@@ -13,11 +13,14 @@ Usage: tests/fuzz/run.sh [TARGET...] [--runs N | --seconds N] [OPTION]...
   --seed S         of the fuzzer's own choices; it prints the one that it took
   --build DIR      where the targets are built (default: build)
   --results FILE   where the totals are added up (default: tests/fuzz/RESULTS)
-  --keep-nothing   neither the new inputs nor the totals
+  --regressions D  where inputs that fail are kept (default: tests/fuzz/regressions)
+  --keep-nothing   neither the new inputs nor the totals; an input that fails is kept all the same
 
 Starts from tests/fuzz/corpus/TARGET and what earlier runs found (DIR/fuzz/TARGET). In the end the smallest inputs that reach the
 same are put into tests/fuzz/corpus/TARGET, which goes into git, and the totals are printed and added to those of the same driver
-sources. An input that fails is kept in DIR/fuzz/crashes; DIR/tests/fuzz/fuzz_TARGET_replay FILE shows it again.
+sources. An input that fails is kept in tests/fuzz/regressions/TARGET, named by its content: the tests replay it from then on, so
+commit it with what mends it. Its name and the command that replays it are printed. (A target of its own, planted, fails on
+purpose, to test just that.)
 END
 }
 
@@ -26,8 +29,8 @@ here=$(cd "$(dirname "$0")" && pwd -P)
 root=$(cd "$here/../.." && pwd -P)
 . "$root/tests/vm/common.sh"
 . "$root/tests/results.sh"
-build=$root/build results=$here/RESULTS keep=1 seed=0 limit=(-max_total_time=60) targets=()
-declare -A max_len=([parse]=256 [mem]=1024 [rc]=1024 [pair]=1024)
+build=$root/build results=$here/RESULTS regressions=$here/regressions keep=1 seed=0 limit=(-max_total_time=60) targets=()
+declare -A max_len=([parse]=256 [mem]=1024 [rc]=1024 [pair]=1024 [planted]=16)
 # What the committed corpus of a target may take.
 corpus_bytes=$((80 * 1024)) corpus_files=200
 
@@ -40,6 +43,7 @@ while [ $# -gt 0 ]; do
 	--seed) number "$1" "${2:-}"; seed=$2; shift ;;
 	--build) build=${2:?--build needs a folder}; shift ;;
 	--results) results=${2:?--results needs a file}; shift ;;
+	--regressions) regressions=${2:?--regressions needs a folder}; shift ;;
 	--keep-nothing) keep='' ;;
 	-h | --help) usage; exit 0 ;;
 	-*) usage >&2; die "unknown option $1" ;;
@@ -79,23 +83,42 @@ keep_corpus() {
 	note "$target: $(find "$to" -type f | wc -l) inputs, $(cat "$to"/* | wc -c) bytes in tests/fuzz/corpus/$target"
 }
 
+# keep_failures TARGET: what libFuzzer has left of inputs that fail goes to the regressions, each once.
+keep_failures() {
+	local target=$1 file to
+	mkdir -p "$regressions/$target"
+	for file in "$build/fuzz/crashes/$target"/*; do
+		[ -e "$file" ] || continue
+		to=$regressions/$target/$(sha256sum "$file" | cut -c 1-16)
+		mv "$file" "$to"
+		to=$(cd "${to%/*}" && pwd -P)/${to##*/}
+		warn "$target: the input that fails is kept as ${to#"$root/"}: commit it with what mends it"
+		warn "$target: it is replayed by: ${build#"$root/"}/tests/fuzz/fuzz_${target}_replay ${to#"$root/"}"
+	done
+}
+
 fuzz() {
-	local target=$1 log=$build/fuzz/$1.log rc=0 inputs crashes=0 started=$SECONDS rate folders
-	mkdir -p "$build/fuzz/$target" "$build/fuzz/crashes"
+	local target=$1 log=$build/fuzz/$1.log rc=0 inputs crashes=0 started=$SECONDS rate folder folders
+	rm -rf "$build/fuzz/crashes/$target"
+	mkdir -p "$build/fuzz/$target" "$build/fuzz/crashes/$target"
 	[ -n "$keep" ] || { rm -rf "$build/fuzz/once-$target"; mkdir -p "$build/fuzz/once-$target"; }
 	folders=("$build/fuzz/${keep:+$target}")
 	[ -n "$keep" ] || folders=("$build/fuzz/once-$target")
 	mkdir -p "$build/fuzz/seeds-$target"
 	"$build/tests/fuzz/fuzz_${target}_replay" --write-seeds "$build/fuzz/seeds-$target"
 	folders+=("$build/fuzz/seeds-$target")
-	[ ! -d "$here/corpus/$target" ] || folders+=("$here/corpus/$target")
+	for folder in "$here/corpus/$target" "$regressions/$target"; do
+		[ ! -d "$folder" ] || folders+=("$folder")
+	done
 	nice "$build/tests/fuzz/fuzz_$target" "${limit[@]}" -seed="$seed" -max_len="${max_len[$target]}" -print_final_stats=1 -entropic=0 \
-		-timeout=60 -rss_limit_mb=2048 -artifact_prefix="$build/fuzz/crashes/$target-" "${folders[@]}" >"$log" 2>&1 || rc=$?
+		-timeout=60 -rss_limit_mb=2048 -artifact_prefix="$build/fuzz/crashes/$target/" "${folders[@]}" >"$log" 2>&1 || rc=$?
 	inputs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
 	if [ "$rc" != 0 ]; then
 		crashes=1
 		tail -n 40 "$log" >&2
-		warn "$target: status $rc; the input is in $build/fuzz/crashes"
+		warn "$target: status $rc"
+		rm -f "$build/fuzz/crashes/$target"/slow-unit-*
+		keep_failures "$target"
 	fi
 	rate=$((${inputs:-0} / (SECONDS - started > 0 ? SECONDS - started : 1)))
 	echo "$target: ${inputs:-0} inputs, $rate/s, $crashes crashes"

@@ -1,24 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # Crafted packets, scribbled rings, nonsense to uverbs, at random and while others work: nobody is harmed, all goes away.
-# timeout: 90
+# timeout: 120
 # kernels: stock
 # long: debug kcsan
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-usage='hostile.sh [--packets N] [--states N] [--calls N] [--seed S] [--lies 0|1] [--leaks 0|1]: 0 leaves a part out'
-packets=10000 states=3000 calls=3000 lies=1 leaks=0 seed=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+usage='hostile.sh [--packets N] [--states N] [--calls N] [--seed S] [--lies 0|1] [--leaks 0|1] [--seeds 0|1]: 0 leaves a part out'
+packets=10000 states=3000 calls=3000 lies=1 leaks=0 seeds=1 seed=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 # Slower by six or more; and that harm is noticed has nothing to do with the kernel.
 case ${SD_KERNEL:-stock} in debug | kcsan) packets=800 states=400 calls=400 lies=0 ;; esac
 while [ $# -gt 0 ]; do
-	[[ ${2:-} =~ ^(0x)?[0-9a-f]+$ ]] || sd_fail "$1 needs a number; $usage"
+	[[ ${2:-} =~ ^(0x[0-9a-f]+|[0-9]+)$ ]] || sd_fail "$1 needs a number; $usage"
 	case $1 in
 	--packets) packets=$2 ;;
 	--states) states=$2 ;;
 	--calls) calls=$2 ;;
 	--seed) seed=$2 ;;
 	--lies) lies=$2 ;;
+	--seeds) seeds=$2 ;; # of tests/vm/hostile/SEEDS
 	--leaks) leaks=$2 ;; # where nobody looks for them afterwards
 	*) sd_fail "there is no $1; $usage" ;;
 	esac
@@ -37,12 +38,42 @@ hostile() {
 	"$SD_BIN/hostile" "$mode" sodp0 --count "$count" --seed "$seed" "$@"
 }
 
-# attack MODE COUNT [OPTION]...: nobody may be harmed.
+# again MODE COUNT: the command that does it again.
+again() {
+	local part
+	printf 'tests/vm/hostile/run.sh --kernel %s' "${SD_KERNEL:-stock}"
+	for part in peer=packets program=states uverbs=calls; do
+		printf ' --%s %s' "${part#*=}" "$([ "$1" = "${part%=*}" ] && echo "$2" || echo 0)"
+	done
+	printf ' --seed %s --keep-nothing\n' "$((seed))"
+}
+
+# attack MODE COUNT [OPTION]...: nobody may be harmed. How to do it again is said first: the guest may end in it.
 attack() {
 	local mode=$1 count=$2
 	shift 2
 	[ "$count" -gt 0 ] || return 0
-	hostile "$mode" "$count" "$@" || failed=1
+	echo "# $mode: again with: $(again "$mode" "$count")"
+	hostile "$mode" "$count" "$@" && return
+	failed=1
+	echo "not ok - $mode: seed $((seed)) failed; again with: $(again "$mode" "$count")"
+	echo "# once it is mended, for tests/vm/hostile/SEEDS: $mode $((seed)) $count WHAT"
+}
+
+# attack_seeds: those that are always tried. As many as there are must have run.
+attack_seeds() {
+	local list mode count what tried=0 options seed
+	list=$(dirname "$0")/../hostile/SEEDS
+	while read -r mode seed count what; do
+		[[ $mode =~ ^(peer|program|uverbs)$ && $seed =~ ^[0-9]+$ && $count =~ ^[1-9][0-9]*$ && -n $what ]] ||
+			sd_fail "SEEDS: '$mode $seed $count $what' is not: part seed count what"
+		options=(--brief)
+		[ "$mode" != peer ] || options+=("${peer[@]}")
+		attack "$mode" "$count" "${options[@]}" </dev/null
+		tried=$((tried + 1))
+	done < <(sed 's/#.*//; /^[[:space:]]*$/d' "$list")
+	[ "$tried" -gt 0 ] || sd_fail "SEEDS has none"
+	echo "# $tried seeds of SEEDS"
 }
 
 # lie MODE COUNT [OPTION]...: what harms must be noticed.
@@ -62,6 +93,7 @@ lie() {
 # But what the kernel's management datagrams have.
 left() { rdma resource show | grep -vE '(pd 1 cq 1 qp 1 cm_id 0 mr 0 ctx 0|^$)'; }
 
+[ "$seeds" = 0 ] || attack_seeds
 attack peer "$packets" "${peer[@]}"
 attack program "$states"
 # Somebody looks at all of it meanwhile.

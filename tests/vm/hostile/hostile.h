@@ -18,6 +18,7 @@ struct options {
 	uint64_t seed;
 	unsigned long count; /* packets, states or calls */
 	bool lie; /* something happens that must be noticed */
+	bool brief; /* only harm is judged, not how much was met */
 };
 
 /* --- the board: what the processes of a run know of each other --- */

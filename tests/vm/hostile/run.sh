@@ -10,7 +10,8 @@ Usage: tests/vm/hostile/run.sh [OPTION]...
   --packets N      crafted packets (default 1000000)
   --states N       states of rings (default 1000000)
   --calls N        calls of uverbs (default 100000); 0 leaves a part out
-  --seed S         the same choices again; what comes of them depends on the time, too
+  --seed S         the same choices again, as a failed run prints them; what comes of them depends on the time, too. Without it
+                   also those of tests/vm/hostile/SEEDS
   --kernel K       as for tests/vm/vm (default stock)
   --results FILE   where the totals are added up (default: tests/vm/hostile/RESULTS)
   --keep-nothing   not there
@@ -55,7 +56,7 @@ case $kernel in debug | kcsan) seconds=$((seconds * 8)) ;; esac
 seconds=$((seconds * ${SOFTODP_SLOW:-1}))
 rc=0
 "$SD_VM/vm" --kernel "$kernel" --module "$log/module/softodp.ko" --timeout "$seconds" --log "$log/guest" -- \
-	bash "$SD_VM/guest/hostile.sh" --packets "$packets" --states "$states" --calls "$calls" --lies 0 --leaks 1 ${seed:+--seed "$seed"} |
+	bash "$SD_VM/guest/hostile.sh" --packets "$packets" --states "$states" --calls "$calls" --lies 0 --leaks 1 ${seed:+--seed "$seed" --seeds 0} |
 	tee "$out" || rc=$?
 done=$(sed -n 's/^# total: \([0-9]*\) packets, \([0-9]*\) states, \([0-9]*\) calls,.*/\1 \2 \3/p' "$out")
 [ -n "$done" ] || rc=${rc/#0/1}
