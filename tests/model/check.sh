@@ -7,26 +7,30 @@ The model of the fence: spin searches every state that a configuration can reach
 
 Usage: tests/model/check.sh [--out DIR] [NAME...]
        tests/model/check.sh --list
+       tests/model/check.sh --total DIR
        tests/model/check.sh [--out DIR] --trail NAME
 
   NAME          configurations (tests/model/configs; a shell pattern will do; default all)
   --list        their names
+  --total DIR   what all of them took, of those that were searched in DIR; a failure if one is not there, or if it is too much
   --trail NAME  how NAME is refuted, a column for each party, time downwards
   --out DIR     where trails and logs are kept (default build/model)
 
 One TAP line for each. A configuration must hold, or be refuted by the rule that configs names. A search that was not
-exhaustive, or refuted by another rule, is a failure.
+exhaustive, or refuted by another rule, is a failure. So is it if all of them take 5 minutes or more: counted is the time of a
+CPU, compiling included, which is what one job after the other takes on a machine that does nothing else.
 END
 }
 
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
 out=$(cd "$here/../.." && pwd -P)/build/model
-memory=3000 seconds=550 depth=4000000
+memory=3000 seconds=550 depth=4000000 all_seconds=300
 mode=check names=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--list) mode=list ;;
+	--total) mode=total && out=${2:?--total needs a folder} && shift ;;
 	--trail) mode=trail && names+=("${2:?--trail needs a name}") && shift ;;
 	--out) out=${2:?--out needs a folder} && shift ;;
 	-h | --help) usage && exit 0 ;;
@@ -63,7 +67,9 @@ search() {
 		cd "$work"
 		spin -a "${switches[@]}" fence.pml &&
 			nice "${CC:-gcc}" -w -DSAFETY "-DMEMLIM=$memory" "${order[@]}" -o pan pan.c &&
-			nice timeout "$seconds" ./pan "${limits[@]}" && echo finished
+			nice timeout "$seconds" ./pan "${limits[@]}" && echo finished || rc=$?
+		times >cpu # its second line: the children's
+		exit "$rc"
 	) >"$work/log" 2>&1 </dev/null || rc=$?
 	rm -f "$work"/pan*
 	[ "$rc" = 0 ] || echo "status $rc" >>"$work/log"
@@ -108,8 +114,9 @@ facts() {
 }
 
 check() {
-	local n=0 failed=0 name verdict rest found
-	echo "1..${#lines[@]}"
+	local n=0 failed=0 all=0 name verdict rest found
+	[ ${#names[@]} != 0 ] || all=1
+	echo "1..$((${#lines[@]} + all))"
 	for line in "${lines[@]}"; do
 		n=$((n + 1))
 		read -r name verdict rest <<<"$line"
@@ -125,7 +132,26 @@ check() {
 			failed=1
 		fi
 	done
+	[ "$all" = 0 ] || total $((n + 1)) || failed=1
 	return $failed
+}
+
+# total NUMBER: what all took, as a line of TAP. False if that is too much, or one has not been searched.
+total() {
+	local number=$1 name files=()
+	for name in "${lines[@]%% *}"; do
+		[ -s "$out/$name/cpu" ] || { echo "not ok $number - model: $name was not searched in $out" && return 1; }
+		files+=("$out/$name/cpu")
+	done
+	awk -v number="$number" -v most="$all_seconds" '
+	function of(time) { split(time, part, "m"); return part[1] * 60 + part[2] }
+	FNR == 2 { seconds += of($1) + of($2); files++ }
+	END {
+		bad = files != ARGC - 1 || seconds >= most
+		printf "%s %d - model: all %d configurations took %.0f s of a CPU, less than %d s are asked for\n",
+			bad ? "not ok" : "ok", number, files, seconds, most
+		exit bad
+	}' "${files[@]}"
 }
 
 # columns: spin's replay as a table. Lines of the model: @PID=PARTY, @PID|TEXT.
@@ -185,6 +211,11 @@ mapfile -t lines < <(configurations ${names[@]+"${names[@]}"})
 if [ "$mode" = list ]; then
 	printf '%s\n' "${lines[@]}" | cut -d ' ' -f 1
 	exit 0
+fi
+if [ "$mode" = total ]; then
+	echo 1..1
+	total 1
+	exit
 fi
 command -v spin >/dev/null || { echo "spin is not installed (Debian package spin)" >&2 && exit 1; }
 "$mode"
