@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* How a row of packets.c describes a packet, and who sends it: inject.c. */
+/* How a row of packetrows.c describes a packet, and who sends it: inject.c. */
 #ifndef PACKETS_H
 #define PACKETS_H
 
