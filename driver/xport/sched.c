@@ -27,8 +27,10 @@ enum {
 		2, /* where a packet or a doorbell came, then a work item */
 	WORK_PASSES = 2, /* in a work item, then to the end of its queue */
 	LINE_PASSES = 8, /* of those who were handed packets, at once */
-	CPU_PATIENCE_MS = 10, /* for a CPU that has something else to do */
 };
+
+/* Jiffies of patience for a CPU that has something else to do: 10 ms. */
+#define OVERDUE msecs_to_jiffies(10)
 
 static struct workqueue_struct *wq;
 
@@ -69,10 +71,10 @@ static bool overdue(const struct sodp_side *side)
 	unsigned long since = READ_ONCE(side->since); /* pairs with come() */
 
 	return since && !SODP_MUTANT(NO_CPU_PATIENCE) &&
-	       time_after(jiffies, since + msecs_to_jiffies(CPU_PATIENCE_MS));
+	       time_after(jiffies, since + OVERDUE);
 }
 
-/* The work item has come to its CPU, or somebody has done its work. */
+/* Nobody waits any more. */
 static void come(struct sodp_side *side)
 {
 	WRITE_ONCE(side->since, 0); /* pairs with queue() and overdue() */
@@ -96,8 +98,14 @@ static void queue(struct sodp_side *side, struct work_struct *work)
 		return;
 	}
 	/* Before the work item, which ends the wait: pairs with come(). */
-	if (!READ_ONCE(side->since))
+	if (!READ_ONCE(side->since)) {
 		WRITE_ONCE(side->since, jiffies ?: 1);
+		/*
+		 * Nobody else may come by: the peer waits for us, and its timer
+		 * may be of the very CPU whose softirqs wait, too.
+		 */
+		sodp_side_kick_later(side, OVERDUE + 1);
+	}
 	queue_work_on(cpu, wq, work);
 }
 
@@ -261,7 +269,9 @@ static void let_softirqs_catch_up(void)
  */
 static void work_on(struct sodp_side *side, struct work_struct *other)
 {
-	come(side);
+	/* On another one it is because the wait is overdue, and has to be. */
+	if (READ_ONCE(side->cpu) == raw_smp_processor_id())
+		come(side);
 	let_softirqs_catch_up();
 	if (run(side, WORK_PASSES))
 		queue(side, other);
@@ -320,8 +330,7 @@ void sodp_side_run(struct sodp_side *side)
 
 void sodp_side_kick_later(struct sodp_side *side, unsigned long delay)
 {
-	if (!timer_pending(&side->later))
-		mod_timer(&side->later, jiffies + delay);
+	timer_reduce(&side->later, jiffies + delay);
 }
 
 void sodp_side_stop(struct sodp_side *side)
@@ -350,6 +359,8 @@ void sodp_side_destroy(struct sodp_side *side)
 	cancel_work_sync(&side->work[0]);
 	cancel_work_sync(&side->work[1]);
 	cancel_work_sync(&side->work[0]);
+	/* The last of them may have set it. It finds the side stopped. */
+	timer_delete_sync(&side->later);
 }
 
 int sodp_sched_init(void)

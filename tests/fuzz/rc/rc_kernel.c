@@ -24,6 +24,12 @@ void mod_timer(struct timer_list *timer, unsigned long expires)
 	timer->expires = expires;
 }
 
+void timer_reduce(struct timer_list *timer, unsigned long expires)
+{
+	if (!timer->pending || time_before(expires, timer->expires))
+		mod_timer(timer, expires);
+}
+
 void shim_timer_delete(struct timer_list *timer)
 {
 	if (timer->pending)

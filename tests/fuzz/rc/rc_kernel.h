@@ -138,6 +138,7 @@ struct timer_list {
 void timer_setup(struct timer_list *timer, void (*fn)(struct timer_list *),
 		 unsigned int flags);
 void mod_timer(struct timer_list *timer, unsigned long expires);
+void timer_reduce(struct timer_list *timer, unsigned long expires);
 void shim_timer_delete(struct timer_list *timer);
 /* time.h has another. */
 #define timer_delete(timer)	 shim_timer_delete(timer)

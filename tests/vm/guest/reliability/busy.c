@@ -95,9 +95,10 @@ static bool round_of(struct rules *r, struct hog *hog, unsigned int i,
 	return ok;
 }
 
-void test_busy_cpu(unsigned int n)
+/* @timeout: of the peer, which asks again after 4.096 us << it. */
+static void busy_cpu(unsigned int n, unsigned int timeout)
 {
-	struct rd_qp_opts o = { .timeout = 12 };
+	struct rd_qp_opts o = { .timeout = timeout };
 	unsigned int i, bad = 0, meant = 0;
 	struct hog hog = { 0 };
 	struct rules r;
@@ -125,7 +126,14 @@ void test_busy_cpu(unsigned int n)
 	if (sched_setaffinity(0, sizeof(all), &all))
 		die("sched_setaffinity: %s", strerror(errno));
 	tap_result(!bad && meant,
-		   "a busy CPU holds up no queue pair: %u of %u READs ended "
-		   "while it was busy",
-		   meant, i);
+		   "a busy CPU holds up no queue pair (timeout %u): %u of %u "
+		   "READs ended while it was busy",
+		   timeout, meant, i);
+}
+
+/* A peer that asks again soon, and one that does not until all is over. */
+void test_busy_cpu(unsigned int n)
+{
+	busy_cpu(n, 12);
+	busy_cpu(n, 20);
 }
