@@ -206,7 +206,7 @@ static void giver_main(struct owner *o, int sock)
 static int stranger_prefetch(struct owner *o, int fd)
 {
 	struct ibv_context ctx = { .cmd_fd = fd };
-	struct ibv_pd pd = { .handle = o->pd };
+	struct ibv_pd pd = { .context = &ctx, .handle = o->pd };
 	struct rd_dev dev = { .ctx = &ctx, .pd = &pd };
 
 	return rd_prefetch(&dev, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
